@@ -1,0 +1,1 @@
+"""Tilth: pull requests for training data."""
