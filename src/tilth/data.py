@@ -32,15 +32,21 @@ def canonical(value: object) -> bytes:
     ).encode("utf-8", "surrogatepass")
 
 
+def _present(fields: Mapping[str, Value]) -> dict[str, Value]:
+    """Without the fields that are None: a snapshot cannot tell them from absent ones."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def content_id(fields: Mapping[str, Value], copy: int = 1) -> str:
     """The id of a row that came without one: 16 hex digits of its fields, not of its label.
 
     Parameters
     ----------
-    fields : the row's columns without the label; their order does not matter.
+    fields : the row's columns without the label; their order does not matter, and a column that is
+        None counts as absent.
     copy : 1 for the first row with these fields, 2 for the second ...: copies get ids of their own.
     """
-    digest = hashlib.blake2b(canonical(dict(fields)), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(canonical(_present(fields)), digest_size=8).hexdigest()
     return digest if copy == 1 else f"{digest}~{copy}"
 
 
@@ -51,7 +57,7 @@ class Row:
     Attributes
     ----------
     id : stable name; survives relabelling and re-ingest.
-    fields : column name to value, without the label.
+    fields : column name to value, without the label; those that are None are left out.
     label : the class, or None for a row without a label.
     source : where the row came from; not part of the digest.
     """
@@ -64,7 +70,7 @@ class Row:
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not self.id:
             raise ValueError(f"a row id is a non-empty string, not {self.id!r}")
-        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
+        object.__setattr__(self, "fields", MappingProxyType(_present(self.fields)))
 
     def digest(self) -> bytes:
         """SHA-256 of id, fields and label (32 bytes)."""

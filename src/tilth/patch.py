@@ -62,7 +62,11 @@ class Op:
             return "add"
         if self.after is None:
             return "drop"
-        return "relabel" if self.before.fields == self.after.fields else "edit"
+        if self.before.label == self.after.label:
+            return "edit"
+        # by spelling, not by ==: 1 equals True, and a NaN that was read twice differs from itself
+        before, after = canonical(dict(self.before.fields)), canonical(dict(self.after.fields))
+        return "relabel" if before == after else "edit"
 
     def inverse(self) -> Op:
         """The op that undoes this one."""
