@@ -296,8 +296,7 @@ def render(patch: Patch) -> str:
 def _plain(body: object) -> bool:
     text = json.dumps(body, ensure_ascii=False)
     return not any(
-        "\ud800" <= c <= "\udfff" or c in "\u2028\u2029\x85\x7f" or "\u202a" <= c <= "\u202e"
-        for c in text
+        "\ud800" <= c <= "\udfff" or c in "\u2028\u2029\x85\x7f" or "\u202a" <= c <= "\u202e" for c in text
     )
 
 
@@ -323,7 +322,7 @@ def parse(text: str, *, name: str = "patch") -> Patch:
         if header is None:
             if body.get("tilth_patch") != FILE_VERSION:
                 raise PatchError(
-                    f"{where}: the first line of a patch file has \"tilth_patch\": {FILE_VERSION}, "
+                    f'{where}: the first line of a patch file has "tilth_patch": {FILE_VERSION}, '
                     f"found {body.get('tilth_patch')!r}"
                 )
             header = body

@@ -1,0 +1,104 @@
+"""TIL301: a row unlike all others.
+
+The similarity of a row to its nearest other row, by features. Looking that up for every row would be
+quadratic, so a cheap screen comes first: rows far from the centre of *every* class. What is usual is
+read off a random sample of rows.
+
+References
+----------
+Ramaswamy, Rastogi and Shim, "Efficient algorithms for mining outliers from large data sets", SIGMOD 2000
+(distance to the nearest neighbours); Kuan and Mueller, "Back to the basics: revisiting out-of-distribution
+detection baselines", 2022.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from tilth.audit.base import Finding, Suggestion, View, excerpt
+
+__all__ = ["Outliers"]
+
+SAMPLE, SCREEN, MOST = 400, 0.05, 600
+
+
+class Outliers:
+    """Off-topic rows: another language, spam, a test, a wrong file."""
+
+    code = "TIL301"
+    name = "outlier"
+
+    def __init__(self, z: float = 3.0) -> None:
+        if z <= 0:
+            raise ValueError(f"z is positive, not {z}")
+        self.z = z
+
+    def find(self, view: View) -> list[Finding]:
+        """One finding for each row whose nearest neighbour is unusually far."""
+        n = len(view.train)
+        if n < 20:
+            return []
+        to_class = _centre_similarity(view)
+        suspects = np.argsort(to_class, kind="stable")[: min(MOST, max(10, int(SCREEN * n)))]
+        sample = np.random.default_rng(0).choice(n, min(SAMPLE, n), replace=False)
+        usual = _nearest_similarity(view, np.sort(sample))
+        middle = float(np.median(usual))
+        mad = float(np.median(np.abs(usual - middle))) * 1.4826 or 0.05
+        floor = max(middle - self.z * mad, float(np.quantile(usual, 0.01)))
+        similarity = _nearest_similarity(view, suspects)
+        out = []
+        for i, s in sorted(zip(suspects, similarity, strict=True), key=lambda pair: pair[1]):
+            if s >= floor:
+                continue
+            out.append(
+                Finding(
+                    code=self.code,
+                    rows=(view.train.ids[i],),
+                    score=float((middle - s) / mad),
+                    message=f"unlike every other row: its nearest has similarity {s:.2f} "
+                    f"(usual {middle:.2f})",
+                    evidence={
+                        "similarity": round(float(s), 3),
+                        "usual": round(middle, 3),
+                        "label": view.train.labels[i],
+                        "text": excerpt(view.texts[i], 240),
+                    },
+                    suggestions=(Suggestion("drop", view.train.ids[i]),),
+                )
+            )
+        return out
+
+
+def _centre_similarity(view: View) -> np.ndarray:
+    """(n,) largest cosine to the centre of a class, the row itself taken out of its own centre."""
+    labels, k = view.signals.labels, max(len(view.signals.classes), 1)
+    known = np.flatnonzero(labels >= 0)
+    member = sp.csr_matrix((np.ones(len(known), np.float32), (labels[known], known)), shape=(k, len(labels)))
+    sums = member @ view.features
+    sums = np.asarray(sums.toarray() if sp.issparse(sums) else sums)
+    norms = np.maximum(np.linalg.norm(sums, axis=1), 1e-9)
+    dots = np.asarray(view.features @ sums.T)
+    squares = (
+        np.asarray(view.features.multiply(view.features).sum(axis=1)).ravel()
+        if sp.issparse(view.features)
+        else np.einsum("ij,ij->i", view.features, view.features)
+    )
+    cosine = dots / norms
+    own = dots[known, labels[known]] - squares[known]
+    rest = norms[labels[known]] ** 2 - 2 * dots[known, labels[known]] + squares[known]
+    cosine[known, labels[known]] = own / np.sqrt(np.maximum(rest, 1e-9))
+    return np.asarray(cosine.max(axis=1) / np.sqrt(np.maximum(squares, 1e-9)))
+
+
+def _nearest_similarity(view: View, positions: np.ndarray) -> np.ndarray:
+    """(m,) cosine of each position to its nearest row that is not a copy of it."""
+    exact = view.copies.exact[: len(view.train)]
+    out = np.empty(len(positions))
+    for start in range(0, len(positions), 100):
+        rows = positions[start : start + 100]
+        block = view.features[rows] @ view.features.T
+        block = np.asarray(block.toarray() if sp.issparse(block) else block)
+        block[exact[rows][:, None] == exact[None, :]] = -1.0
+        out[start : start + 100] = block.max(axis=1)
+    return np.maximum(out, 0.0)
