@@ -106,7 +106,7 @@ class MultisetHash:
     def _expand(self, digests: Sequence[bytes]) -> np.ndarray:
         raw = b"".join(hashlib.shake_128(d).digest(2 * self.WIDTH) for d in digests)
         wide = np.frombuffer(raw, dtype="<u2").reshape(-1, self.WIDTH)
-        return wide.sum(axis=0, dtype=np.uint16)
+        return np.asarray(wide.sum(axis=0, dtype=np.uint16))
 
     def add(self, digests: Sequence[bytes]) -> None:
         """Add rows by their digests."""

@@ -43,8 +43,8 @@ class Design:
     def precondition(self, gradient: np.ndarray) -> np.ndarray:
         """Gradient times the (approximate) inverse curvature."""
         if self.scale.shape[1] == 1:
-            return gradient * self.scale
-        return self.scale @ gradient
+            return np.asarray(gradient * self.scale)
+        return np.asarray(self.scale @ gradient)
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,13 @@ def fit(
     ----------
     Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989.
     """
-    zero = np.zeros((d.x.shape[1], classes), dtype=np.float32)
-    value, gradient = _objective(d, y, weights, zero)
-    norm0 = float(np.vdot(gradient, d.precondition(gradient))) or 1.0
-    w, memory = zero, []
+    w, memory = np.zeros((d.x.shape[1], classes), dtype=np.float32), []
+    norm0 = 1.0
+    if start is None or tolerance > 0:
+        value, gradient = _objective(d, y, weights, w)
+        norm0 = float(np.vdot(gradient, d.precondition(gradient))) or 1.0
     if start is not None:
-        w, memory = start.weights.astype(np.float32), list(start.memory)
+        w, memory = start.weights, list(start.memory)
         value, gradient = _objective(d, y, weights, w)
     done = 0
     while done < max_iter and float(np.vdot(gradient, d.precondition(gradient))) > (tolerance**2 * norm0):

@@ -84,16 +84,19 @@ class Ridge:
         h = (self.leverage * self.weights)[:, None]
         out = (fitted - h * targets) / np.maximum(1 - h, 1e-6)
         order = np.argsort(clusters, kind="stable")
-        cut = np.flatnonzero(np.diff(clusters[order])) + 1
-        for members in np.split(order, cut):
-            if len(members) < 2:
-                continue
-            zg = self.z[members]
-            block = zg @ scipy.linalg.cho_solve((self.factor, True), zg.T, check_finite=False)
-            block = block * self.weights[members][None, :]
-            rest = np.eye(len(members)) - block
+        groups = np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1)
+        groups = [g for g in groups if len(g) > 1]
+        if not groups:
+            return np.asarray(out)
+        every = np.concatenate(groups)
+        solved = scipy.linalg.cho_solve((self.factor, True), self.z[every].T, check_finite=False)
+        at = 0
+        for members in groups:
+            block = self.z[members] @ solved[:, at : at + len(members)]
+            at += len(members)
+            rest = np.eye(len(members)) * (1 + 1e-9) - block * self.weights[members][None, :]
             gap = targets[members] - fitted[members]
-            out[members] = targets[members] - np.linalg.solve(rest + 1e-9 * np.eye(len(rest)), gap)
+            out[members] = targets[members] - np.linalg.solve(rest, gap)
         return np.asarray(out)
 
 

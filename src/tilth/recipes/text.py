@@ -99,6 +99,13 @@ class TextLinear:
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> tuple[FeatureMap, Matrix]:
         """Learn the feature map from texts and return it with their features."""
+        learned, features = self.learn_ngrams(texts)
+        if progress:
+            progress(len(texts))
+        return learned, features
+
+    def learn_ngrams(self, texts: Sequence[str]) -> tuple[NgramMap, Matrix]:
+        """The same, typed: which n-grams count, and the features of these texts."""
         counts = _counts(texts)
         columns, idfs = [], []
         for block in counts:
@@ -108,6 +115,4 @@ class TextLinear:
             columns.append(kept)
             idfs.append(idf.astype(np.float32))
         learned = NgramMap((columns[0], columns[1]), (idfs[0], idfs[1]))
-        if progress:
-            progress(len(texts))
         return learned, learned._weigh(counts)

@@ -24,6 +24,7 @@ __all__ = ["METRICS", "Comparison", "Outcome", "compare", "jackknife_groups"]
 
 GROUPS = 10
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
+SMOOTH = 0.5
 START_TOLERANCE, ARM_STEPS, REPLICATE_STEPS = 1e-2, 10, 5
 Progress = Callable[[str, int, int], None]
 
@@ -56,7 +57,7 @@ class Outcome:
     Attributes
     ----------
     before, after : (n,) the metric of each evaluation row in the two arms (higher is better).
-    deleted_before, deleted_after : (g, n) the same in each jackknife replicate.
+    deleted_before, deleted_after : (g, n) the same, smoothed, in each jackknife replicate.
     weights : (n,) weight of each row in the metric; they sum to one.
     metric : its name.
     truth : (n,) class numbers of the evaluation rows.
@@ -115,6 +116,37 @@ def _values(logits: np.ndarray, truth: np.ndarray, metric: str) -> np.ndarray:
     return np.asarray(logits.argmax(axis=1) == truth, dtype=np.float64)
 
 
+def _margins(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Logit of the true class less the largest other: positive where the answer is right."""
+    at = np.arange(len(truth))
+    other = logits.copy()
+    other[at, truth] = -np.inf
+    return np.asarray(logits[at, truth] - other.max(axis=1), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Smooth:
+    """The metric for replicates, where only its *movement* counts.
+
+    A hard accuracy moves by single rows that flip at random, and the jackknife multiplies that noise.
+    A steep sigmoid of the margin moves by the same amount on average, without the flips.
+    """
+
+    metric: str
+    width: float
+
+    @staticmethod
+    def of(logits: np.ndarray, truth: np.ndarray, metric: str) -> _Smooth:
+        margins = _margins(logits, truth) if logits.shape[1] > 1 else np.ones(1)
+        return _Smooth(metric, max(SMOOTH * float(np.median(np.abs(margins))), 1e-6))
+
+    def __call__(self, logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        if self.metric == "log_loss" or logits.shape[1] < 2:
+            return _values(logits, truth, self.metric)
+        x = np.clip(_margins(logits, truth) / self.width, -30, 30)
+        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
 def row_weights(truth: np.ndarray, metric: str) -> np.ndarray:
     """Weights of evaluation rows, summing to one: equal, or equal for each class."""
     if metric not in METRICS:
@@ -166,8 +198,11 @@ def compare(
 
         parts.append(_one(x, c, classes, penalty, groups, metric, step))
     truth = np.concatenate([c.truth for c in comparisons])
-    stacked = [np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)]
-    return Outcome(*stacked, weights=row_weights(truth, metric), metric=metric, truth=truth)
+    before, after, deleted_before, deleted_after = (
+        np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)
+    )
+    weights = row_weights(truth, metric)
+    return Outcome(before, after, deleted_before, deleted_after, weights, metric, truth)
 
 
 def _one(
@@ -192,15 +227,16 @@ def _one(
     arm_b = refit(c.labels_b, weight_b, start, ARM_STEPS)
     step(1)
     same = bool((weight_a == weight_b).all() and (c.labels_a == c.labels_b).all())
+    smooth = _Smooth.of(arm_a.scores(test), c.truth, metric)
     group = groups[c.train]
     deleted_a, deleted_b = [], []
     for g in range(int(groups.max(initial=0)) + 1):
         kept = (group != g).astype(np.float32)
         head = refit(c.labels_a, weight_a * kept, arm_a, REPLICATE_STEPS)
-        deleted_a.append(_values(head.scores(test), c.truth, metric))
+        deleted_a.append(smooth(head.scores(test), c.truth))
         if not same:
             head = refit(c.labels_b, weight_b * kept, arm_b, REPLICATE_STEPS)
-        deleted_b.append(_values(head.scores(test), c.truth, metric))
+        deleted_b.append(smooth(head.scores(test), c.truth))
         step(g + 2)
     return (
         _values(arm_a.scores(test), c.truth, metric),

@@ -1,0 +1,350 @@
+"""The loop without a person: audit, propose, try, accept what a trial calls better; report the rest.
+
+Decisions are taken on held-out training rows (tilth.trial.decide), so that every evaluation row is left
+to report. All proposals share the 5 % of a wrong "better": each is judged at level 1 - 0.05 / m. Each
+step is recorded when it is done: an interrupted run continues, a finished one is not repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from tilth.audit.base import Finding
+from tilth.data import Snapshot, Version
+from tilth.patch import Patch, from_rows
+from tilth.signals import Progress
+from tilth.trial.decide import Bench
+from tilth.trial.measure import Outcome
+from tilth.trial.propose import ALTERNATIVES, PROCEDURES, Procedure, lens_of, predict_gain
+from tilth.trial.record import Trial, slice_effects, slices_of
+from tilth.trials import measure_versions, reporting_rows, scorable
+from tilth.worklist import worklist
+from tilth.workspace import TRAIN, Workspace
+
+__all__ = ["improve", "propose"]
+
+ROUNDS = 4
+LEVEL = 1 - 0.05 / len(PROCEDURES)
+EXAMPLES = 8
+
+
+def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Procedure, Patch, float]]:
+    """Patches out of the findings on the head, the largest predicted gain first; saved as proposed."""
+    findings = ws.audit(progress).findings
+    view, head = ws.view(progress), ws.head(TRAIN)
+    rows = ws.snapshot(head)
+    lens, out = lens_of(view), []
+    for p in PROCEDURES:
+        ops = p.ops(findings, rows)
+        if not ops:
+            continue
+        patch = Patch(
+            dataset=TRAIN,
+            base=head.id,
+            ops=ops,
+            title=p.title.format(n=len(ops)),
+            reason=p.why,
+            author="tilth",
+            origin=f"propose:{p.name}",
+            created=ws.clock(),
+        )
+        gain = predict_gain(lens, ops)
+        meta = {"predicted": gain, "minutes": ws.config.minutes.of(patch.counts())}
+        ws.store.save_patch(patch, meta=meta, now=ws.clock())
+        out.append((p, patch, gain))
+    return sorted(out, key=lambda item: -item[2])
+
+
+def improve(ws: Workspace, progress: Progress | None = None) -> dict[str, Any]:
+    """Run the loop on the head of train; returns what the report shows.
+
+    Returns
+    -------
+    A JSON object: before, after, gain, patches, worklist, version, eval_version, recipe, seconds ...
+    """
+    done = ws.store.record("result", ws.key("result", ws.head(TRAIN).id, ws.eval_id()))
+    if done is not None:
+        return done
+    began = time.process_time()
+    run = _Run(ws, progress)
+    run.rounds()
+    result = run.result(time.process_time() - began)
+    now = ws.clock()
+    ws.store.put_record("result", ws.key("result", result["version"], ws.eval_id()), result, now=now)
+    return result
+
+
+class _Run:
+    """One run of the loop, resumed from the steps that are on record."""
+
+    def __init__(self, ws: Workspace, progress: Progress | None) -> None:
+        self.ws, self.progress = ws, progress
+        self.start = self._start()
+        self.rows = ws.snapshot(self.start)
+        self.body: dict[str, Any] = ws.store.record("run", self.name) or {"steps": []}
+        self.first: dict[str, Any] = {}
+        self._bench: Bench | None = None
+        self._replayed = 0
+
+    def _start(self) -> Version:
+        """Where an unfinished run on this head began, else the head itself."""
+        head = self.ws.head(TRAIN)
+        for record in reversed(self.ws.store.records("run")):
+            mine = record.get("key") == self.ws.key("run", record["start"], self.ws.eval_id())
+            # killed between the commit and the note of it: the head is the pending patch's version
+            at_head = record["head"] == head.id or any(
+                s["patch"] == head.patch for s in record.get("pending", [])
+            )
+            if mine and at_head and not record.get("complete"):
+                return self.ws.store.version(record["start"], TRAIN)
+        return head
+
+    @property
+    def name(self) -> str:
+        return self.ws.key("run", self.start.id, self.ws.eval_id())
+
+    def _save(self, complete: bool = False) -> None:
+        self.body |= {
+            "key": self.name,
+            "start": self.start.id,
+            "head": self.ws.head(TRAIN).id,
+            "complete": complete,
+        }
+        self.ws.store.put_record("run", self.name, self.body, now=self.ws.clock())
+
+    def bench(self) -> Bench:
+        """The judge, brought to the state after the accepted steps."""
+        if self._bench is None:
+            _, features = self.ws.recipe.learn(self.rows.texts(self.ws.config.columns.text))
+            from tilth.copies import find_copies
+
+            clusters = find_copies(self.rows.texts(self.ws.config.columns.text)).clusters()
+            self._bench = Bench(
+                self.ws.recipe,
+                self.rows,
+                self.ws.evaluation(),
+                self.ws.config.columns.text,
+                features=features,
+                clusters=clusters,
+            )
+        accepted = [s["procedure"] for s in self.body["steps"] if s["state"] == "accepted"]
+        for name in accepted[self._replayed :]:
+            self._bench.accept(next(p for p in PROCEDURES if p.name == name))
+        self._replayed = len(accepted)
+        return self._bench
+
+    def rounds(self) -> None:
+        """Try proposals in order of predicted gain until nothing more is better."""
+        self._recover()
+        for _ in range(ROUNDS):
+            if not self._round():
+                break
+        self._save(complete=True)
+
+    def _recover(self) -> None:
+        """A step that was committed but not noted (killed in between) is noted now."""
+        known = {s["patch"] for s in self.body["steps"]}
+        for step in self.body.get("pending", []):
+            if step["patch"] not in known and self.ws.store.patch_info(step["patch"]).state == "accepted":
+                self.body["steps"].append(step | {"state": "accepted"})
+        self.body["pending"] = []
+
+    def _round(self) -> bool:
+        """One pass over the proposals; True when one was accepted."""
+        tried = {s["procedure"] for s in self.body["steps"] if s["state"] != "accepted"}
+        taken = {s["procedure"] for s in self.body["steps"] if s["state"] == "accepted"}
+        once = set(ALTERNATIVES) & taken
+        for p, patch, predicted in propose(self.ws, self.progress):
+            if p.name in tried or (p.name in ALTERNATIVES and once and p.name not in once):
+                continue
+            trial = self._trial(p, patch, predicted)
+            better = trial.verdict == "better" and not trial.regressions
+            step = {"procedure": p.name, "patch": patch.id, "trial": trial.to_json()}
+            meta = {"predicted": predicted, "minutes": trial.minutes, "judge": trial.judge}
+            self.ws.store.put_record(
+                "trial", f"{patch.id}:{trial.judge}", trial.to_json(), subject=patch.id, now=self.ws.clock()
+            )
+            if better:
+                self.body["pending"] = [step]
+                self._save()
+                self.ws.store.save_patch(patch, meta=meta, now=self.ws.clock())
+                self.ws.store.commit(patch, note=patch.title, now=self.ws.clock())
+                self.body["pending"] = []
+            self.body["steps"].append(step | {"state": "accepted" if better else "proposed"})
+            self._save()
+            if better:
+                return True
+        return False
+
+    def _trial(self, p: Procedure, patch: Patch, predicted: float) -> Trial:
+        """Judge the procedure on held-out training rows."""
+        began = time.process_time()
+        bench = self.bench()
+        metric = self.ws.config.goal.metric
+        outcome = bench.judge(p, metric=metric, progress=self.progress)
+        columns = self.ws.config.columns
+        held = slices_of(bench.held(), columns.label, (columns.text, columns.id))
+        counts = patch.counts()
+        return Trial(
+            patch=patch.id,
+            title=patch.title,
+            base=patch.base,
+            recipe=self.ws.recipe.name,
+            metric=metric,
+            judged_on=f"{bench.judges} training rows, each held out of the audit and the arms that it judges",
+            judge=f"held-out:{self.start.id}",
+            ops=counts,
+            effect=outcome.effect(level=LEVEL),
+            before=outcome.score("before"),
+            after=outcome.score("after"),
+            slices=slice_effects(outcome, held),
+            seconds=time.process_time() - began,
+            predicted=predicted,
+            minutes=self.ws.config.minutes.of(counts),
+        )
+
+    def result(self, seconds: float) -> dict[str, Any]:
+        """Everything that the report shows, as a JSON object."""
+        ws = self.ws
+        head, rows = ws.head(TRAIN), ws.snapshot(ws.head(TRAIN))
+        findings = ws.audit(self.progress)
+        body: dict[str, Any] = {
+            "project": ws.config.name,
+            "recipe": ws.recipe.name,
+            "metric": ws.config.goal.metric,
+            "version": head.id,
+            "start_version": self.start.id,
+            "eval_version": ws.eval_id(),
+            "created": ws.clock(),
+            "complete": True,
+            "columns": asdict(ws.config.columns),
+        }
+        body |= self._scores(rows)
+        first = ws.store.record("audit", ws.key("audit", self.start.id, ws.eval_id()))
+        audit = first if first is not None else findings.to_json()
+        counts = _counts(audit)
+        body["audit"] = {
+            "counts": counts,
+            "failed": dict(audit["failed"]),
+            "estimated_noise": audit.get("noise", audit.get("estimated_noise")),
+            "out_of_sample_accuracy": audit.get("accuracy", audit.get("out_of_sample_accuracy")),
+            "rows": audit["rows"],
+        }
+        body["patches"] = [self._patch_json(s) for s in self.body["steps"]]
+        body["worklist"] = worklist(ws, findings, body["patches"])
+        body["history"] = [
+            {k: getattr(v, k) for k in ("seq", "id", "rows", "created", "note", "patch")}
+            for v in ws.store.versions(TRAIN)
+        ]
+        body["seconds"] = seconds
+        return body
+
+    def _scores(self, rows: Snapshot) -> dict[str, Any]:
+        """Before and after on evaluation rows that decided nothing."""
+        ws = self.ws
+        evaluation = ws.evaluation()
+        usable, leaks, unknown = scorable(ws.view(), evaluation)
+        free, words = reporting_rows(ws, evaluation)
+        test = evaluation.take(np.flatnonzero(usable & free).tolist())
+        counts = {
+            "train_start": len(self.rows),
+            "train": len(rows),
+            "eval": len(evaluation),
+            "eval_scored": len(test),
+            "eval_leaked": leaks,
+            "eval_unknown": unknown,
+        }
+        out: dict[str, Any] = {"rows": counts, "reported_on": words, "slices": [], "classes": []}
+        if len(test) < 10:
+            return out | {"before": None, "after": None, "gain": None}
+        change = from_rows(self.rows, rows.rows(), dataset=TRAIN, base_id=self.start.id)
+        outcome = measure_versions(ws, self.rows, change, test, progress=self.progress)
+        effect = outcome.effect()
+        metric = ws.config.goal.metric
+        columns = ws.config.columns
+        masks = slices_of(test, columns.label, (columns.text, columns.id))
+        return out | {
+            "before": {"metric": metric} | asdict(outcome.score("before")),
+            "after": {"metric": metric} | asdict(outcome.score("after")),
+            "gain": asdict(effect) | {"verdict": effect.verdict},
+            "slices": [asdict(s) for s in slice_effects(outcome, masks)] if change.ops else [],
+            "classes": _classes(self.rows, rows, test, outcome),
+        }
+
+    def _patch_json(self, step: dict[str, Any]) -> dict[str, Any]:
+        trial = Trial.from_json(step["trial"])
+        info, patch = self.ws.store.patch_info(step["patch"]), self.ws.store.patch(step["patch"])
+        text = self.ws.config.columns.text
+        return {
+            "id": patch.id,
+            "title": patch.title,
+            "origin": patch.origin,
+            "ops": dict(trial.ops),
+            "minutes": trial.minutes,
+            "predicted": trial.predicted,
+            "gain": trial.effect.value,
+            "low": trial.effect.low,
+            "high": trial.effect.high,
+            "level": trial.effect.level,
+            "verdict": trial.verdict,
+            "state": info.state,
+            "reason": patch.reason,
+            "judged_on": trial.judged_on,
+            "detectable": trial.effect.detectable,
+            "seconds": trial.seconds,
+            "slices": [asdict(s) for s in trial.slices],
+            "examples": _examples(patch, text),
+        }
+
+
+def _counts(audit: dict[str, Any]) -> dict[str, int]:
+    from tilth.audit.run import Audit
+
+    if "counts" in audit:
+        return dict(audit["counts"])
+    findings = [Finding.from_json(f) for f in audit["findings"]]
+    return Audit(**{**audit, "findings": findings}).counts()
+
+
+def _examples(patch: Patch, text: str) -> list[dict[str, Any]]:
+    out = []
+    for op in patch.ops[:EXAMPLES]:
+        row = op.before or op.after
+        assert row is not None
+        out.append(
+            {
+                "id": op.row_id,
+                "text": str(row.fields.get(text, ""))[:300],
+                "op": op.kind,
+                "from": op.before.label if op.before else None,
+                "to": op.after.label if op.after else None,
+                "why": op.why,
+            }
+        )
+    return out
+
+
+def _classes(start: Snapshot, rows: Snapshot, test: Snapshot, outcome: Outcome) -> Sequence[dict[str, Any]]:
+    """Rows and recall of each class before and after."""
+    labels = np.array(test.labels, dtype=object)
+    smooth = outcome.metric == "log_loss"
+    out = []
+    for name in sorted({x for x in [*start.labels, *test.labels] if x is not None}):
+        mask = np.asarray(labels == name, dtype=bool)
+        shown = mask.any() and not smooth
+        out.append(
+            {
+                "name": name,
+                "rows_start": sum(x == name for x in start.labels),
+                "rows": sum(x == name for x in rows.labels),
+                "eval_rows": int(mask.sum()),
+                "recall_before": float(outcome.before[mask].mean()) if shown else None,
+                "recall_after": float(outcome.after[mask].mean()) if shown else None,
+            }
+        )
+    return out

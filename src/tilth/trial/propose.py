@@ -1,0 +1,167 @@
+"""Findings to patches: a handful of coherent changes, each with a predicted gain and human minutes.
+
+A procedure is named, so that the same rule can be followed on a part of the data by a decision that
+must not see the rest (see tilth.trial.decide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tilth.audit.base import Finding, View
+from tilth.data import Row, Snapshot
+from tilth.patch import Op
+from tilth.recipes import ridge
+
+__all__ = ["PROCEDURES", "Procedure", "predict_gain"]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """A rule that turns findings into ops.
+
+    Attributes
+    ----------
+    name : stands in a patch's origin as "propose:<name>".
+    title : with {n} for the number of rows.
+    codes : the findings that it reads.
+    why : reason given in the patch.
+    wanted : which of these findings it takes.
+    drop : drop the rows instead of following the suggestion.
+    """
+
+    name: str
+    title: str
+    codes: tuple[str, ...]
+    why: str
+    wanted: Callable[[Finding], bool] = lambda finding: True
+    drop: bool = False
+
+    def ops(self, findings: Sequence[Finding], rows: Snapshot) -> tuple[Op, ...]:
+        """One op for each row that the findings suggest to change; the first suggestion wins."""
+        out: dict[str, Op] = {}
+        for finding in findings:
+            if finding.code not in self.codes or not self.wanted(finding):
+                continue
+            for s in finding.suggestions:
+                at = rows.index.get(s.row_id)
+                if at is None or s.row_id in out:
+                    continue
+                before = rows.row(at)
+                if self.drop or s.op == "drop":
+                    out[s.row_id] = Op(before, None, finding.message)
+                elif s.to is not None and s.to != before.label:
+                    after = Row(before.id, before.fields, s.to, before.source)
+                    out[s.row_id] = Op(before, after, finding.message)
+        return tuple(out.values())
+
+
+def _sure(finding: Finding) -> bool:
+    return (finding.probability or 0.0) >= 0.8
+
+
+PROCEDURES: tuple[Procedure, ...] = (
+    Procedure(
+        "relabel-likely",
+        "Relabel {n} rows whose label is probably wrong",
+        ("TIL101",),
+        "out-of-sample P(wrong) above 0.5",
+    ),
+    Procedure(
+        "relabel-confident",
+        "Relabel {n} rows whose label is almost surely wrong",
+        ("TIL101",),
+        "out-of-sample P(wrong) of at least 0.8",
+        _sure,
+    ),
+    Procedure(
+        "drop-suspects",
+        "Drop {n} rows whose label is probably wrong",
+        ("TIL101",),
+        "out-of-sample P(wrong) above 0.5; dropping makes no claim about the right label",
+        drop=True,
+    ),
+    Procedure(
+        "resolve-conflicts",
+        "Give {n} copies the label that their group agrees on",
+        ("TIL102",),
+        "copies of one text under different labels",
+    ),
+    Procedure(
+        "drop-exact-copies",
+        "Drop {n} exact copies",
+        ("TIL201",),
+        "copies count twice and teach nothing",
+    ),
+    Procedure(
+        "drop-leaks",
+        "Move {n} rows that leak into the evaluation set out of train",
+        ("TIL203",),
+        "a copy in train makes the score look better than it is",
+    ),
+    Procedure(
+        "drop-broken",
+        "Drop {n} broken rows and outliers",
+        ("TIL301", "TIL501"),
+        "rows that are no example of any class",
+    ),
+)
+"""In the order in which they are tried when predicted gains are equal."""
+
+ALTERNATIVES = ("relabel-likely", "relabel-confident", "drop-suspects")
+"""Different treatments of the same rows: once one of them is accepted, the others have lost their base."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The closed form that predicts gains; factorised once for any number of patches."""
+
+    view: View
+    z: np.ndarray
+    clusters: np.ndarray
+    fit: ridge.Ridge
+    penalty: float = 0.1
+
+
+def lens_of(view: View) -> Lens:
+    """Prepare predictions for one view."""
+    z = ridge.lens(view.features)
+    known = (view.signals.labels >= 0).astype(np.float32)
+    clusters = view.copies.clusters()[: len(view.train)]
+    return Lens(view, z, clusters, ridge.solve(z, Lens.penalty, known))
+
+
+def predict_gain(lens: Lens, ops: Sequence[Op]) -> float:
+    """Expected change in accuracy on rows like these, by leave-cluster-out least squares.
+
+    Rows that the ops do not touch are predicted with and without them, each without its own label,
+    and scored against P(true class | text, given label). Added and edited rows are not foreseen.
+    """
+    view = lens.view
+    labels, posterior = view.signals.labels, view.signals.posterior
+    k = len(view.signals.classes)
+    number = {name: i for i, name in enumerate(view.signals.classes)}
+    after, weights = labels.copy(), (labels >= 0).astype(np.float32)
+    touched = np.zeros(len(labels), dtype=bool)
+    for op in ops:
+        at = view.train.index.get(op.row_id)
+        if at is None:
+            continue
+        touched[at] = True
+        if op.after is None:
+            weights[at] = 0.0
+        elif op.after.label in number:
+            after[at] = number[op.after.label]
+    if not touched.any() or touched.all() or k < 2:
+        return 0.0
+    changed = lens.fit
+    if (weights != lens.fit.weights).any():
+        changed = ridge.solve(lens.z, lens.penalty, weights)
+    eye = np.vstack([np.eye(k, dtype=np.float32), np.zeros((1, k), dtype=np.float32)])
+    old = lens.fit.leave_cluster_out(eye[labels], lens.clusters).argmax(axis=1)
+    new = changed.leave_cluster_out(eye[after], lens.clusters).argmax(axis=1)
+    rest = np.flatnonzero(~touched)
+    return float((posterior[rest, new[rest]] - posterior[rest, old[rest]]).mean())

@@ -1,0 +1,148 @@
+"""Trial: the measured effect of one patch, with what is needed to judge and repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tilth import stats
+from tilth.data import Snapshot
+from tilth.stats import Effect, Interval, Verdict
+from tilth.trial.measure import Outcome
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["SliceEffect", "Trial", "slice_effects", "slices_of"]
+
+LEAST_ROWS, MOST_VALUES = 10, 12
+
+
+@dataclass(frozen=True, slots=True)
+class SliceEffect:
+    """Effect on a slice of the evaluation rows; the verdict is corrected for the number of slices."""
+
+    name: str
+    rows: int
+    before: float
+    after: float
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The measured effect of one patch under one recipe.
+
+    Attributes
+    ----------
+    patch, title, base : the patch and the version that it applies to.
+    judged_on : in words, which rows decided.
+    judge : machine-readable: "eval:<version>" or "held-out:<version>".
+    effect : after minus before in the metric, with both sources of chance.
+    before, after : score of each arm with its interval.
+    slices : effect on each class and column value; verdicts corrected by Holm's procedure.
+    seconds : CPU seconds.
+    """
+
+    patch: str
+    title: str
+    base: str
+    recipe: str
+    metric: str
+    judged_on: str
+    judge: str
+    ops: Mapping[str, int]
+    effect: Effect
+    before: Interval
+    after: Interval
+    slices: Sequence[SliceEffect] = ()
+    seconds: float = 0.0
+    predicted: float | None = None
+    minutes: float = 0.0
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """better, worse or no evidence, on all evaluation rows."""
+        return self.effect.verdict
+
+    @property
+    def regressions(self) -> list[SliceEffect]:
+        """Slices that got worse after correction for multiplicity: they block acceptance."""
+        return [s for s in self.slices if s.verdict == "worse"]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One line for the whole and one for each slice."""
+        from tilth.frames import frame
+
+        whole = {
+            "name": "all rows",
+            "rows": self.effect.rows,
+            "before": self.before.value,
+            "after": self.after.value,
+            "value": self.effect.value,
+            "low": self.effect.low,
+            "high": self.effect.high,
+            "verdict": self.verdict,
+        }
+        return frame([whole, *(asdict(s) for s in self.slices)])
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as a JSON object."""
+        return asdict(self) | {"verdict": self.verdict, "ops": dict(self.ops)}
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> Trial:
+        """The inverse of to_json."""
+        parts = {k: v for k, v in body.items() if k != "verdict"}
+        parts["effect"] = Effect(**parts["effect"])
+        parts["before"] = Interval(**parts["before"])
+        parts["after"] = Interval(**parts["after"])
+        parts["slices"] = tuple(SliceEffect(**s) for s in parts["slices"])
+        return Trial(**parts)
+
+
+def slices_of(rows: Snapshot, label: str, skip: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Boolean masks over rows: each class, and each value of columns with few values.
+
+    Parameters
+    ----------
+    label : what the label column is called.
+    skip : columns that are no slices (the text itself).
+    """
+    out: dict[str, np.ndarray] = {}
+    labels = np.array(rows.labels, dtype=object)
+    for name in sorted({x for x in rows.labels if x is not None}):
+        out[f"{label} = {name}"] = np.asarray(labels == name, dtype=bool)
+    for column, values in rows.columns.items():
+        if column in skip or len(rows) == 0:
+            continue
+        found = np.array([None if v is None else str(v) for v in values], dtype=object)
+        names = sorted({v for v in found if v is not None})
+        if 2 <= len(names) <= MOST_VALUES:
+            for name in names:
+                out[f"{column} = {name}"] = np.asarray(found == name, dtype=bool)
+    return {name: mask for name, mask in out.items() if mask.sum() >= LEAST_ROWS}
+
+
+def slice_effects(outcome: Outcome, slices: Mapping[str, np.ndarray]) -> tuple[SliceEffect, ...]:
+    """Effects on slices; a verdict other than "no evidence" survives Holm's correction over all."""
+    names = list(slices)
+    effects = [outcome.effect(slices[name]) for name in names]
+    rejected = stats.holm_levels([stats.p_value(e) for e in effects])
+    sign = -1.0 if outcome.metric == "log_loss" else 1.0
+    out = []
+    for name, e, is_real in zip(names, effects, rejected, strict=True):
+        mask = slices[name]
+        verdict: Verdict = "no evidence"
+        if is_real and e.verdict != "no evidence":
+            verdict = e.verdict
+        before, after = (sign * float(v[mask].mean()) for v in (outcome.before, outcome.after))
+        out.append(SliceEffect(name, e.rows, before, after, e.value, e.low, e.high, verdict))
+    return tuple(out)

@@ -1,0 +1,181 @@
+"""Workspace: an open project folder; loads versions, the recipe and the view that detectors need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tilth import config as configuration
+from tilth.config import Config
+from tilth.data import Snapshot, Version
+from tilth.errors import NotFound, ProjectError
+from tilth.signals import Progress
+from tilth.store import Store
+
+if TYPE_CHECKING:
+    from tilth.audit.base import View
+    from tilth.audit.run import Audit
+    from tilth.recipes import Recipe
+
+__all__ = ["EVAL", "TRAIN", "Workspace", "utc_now"]
+
+TRAIN, EVAL = "train", "eval"
+EMPTY = Snapshot([], [], {})
+
+
+def utc_now() -> str:
+    """Seconds-precise ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Workspace:
+    """An open project.
+
+    Parameters
+    ----------
+    folder : the project folder, with tilth.toml and data/.
+    config, store : its settings and its store.
+    clock : gives the present time as ISO 8601.
+    """
+
+    def __init__(
+        self, folder: Path, config: Config, store: Store, clock: Callable[[], str] = utc_now
+    ) -> None:
+        self.folder, self.config, self.store, self.clock = folder, config, store, clock
+        self._snapshots: dict[str, Snapshot] = {}
+        self._views: dict[tuple[str, str], View] = {}
+        self._recipe: Recipe | None = None
+
+    @staticmethod
+    def open(folder: Path, clock: Callable[[], str] = utc_now) -> Workspace:
+        """Open an existing project.
+
+        Raises
+        ------
+        ProjectError : there is none in this folder.
+        """
+        path = folder / configuration.FILE
+        if not path.is_file():
+            raise ProjectError(
+                f"no Tilth project in {folder} (no {configuration.FILE}); "
+                "make one with: tilth ingest FILE --project FOLDER"
+            )
+        return Workspace(folder, configuration.load(path), Store.open(folder), clock)
+
+    @staticmethod
+    def create(folder: Path, config: Config, clock: Callable[[], str] = utc_now) -> Workspace:
+        """Make a project; the folder may exist but must hold nothing that is not a project's.
+
+        The store comes first and tilth.toml last: a folder without tilth.toml is an interrupted start.
+        """
+        if folder.is_dir() and any(p.name not in ("data", "report.html") for p in folder.iterdir()):
+            raise ProjectError(
+                f"{folder} exists, is not empty and is no Tilth project; choose another with --project"
+            )
+        started = (folder / "data" / "tilth.db").is_file()
+        store = Store.open(folder) if started else Store.create(folder)
+        configuration.save(config, folder / configuration.FILE)
+        return Workspace(folder, config, store, clock)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def head(self, dataset: str) -> Version:
+        """The newest version of a data set.
+
+        Raises
+        ------
+        NotFound : it has no rows yet.
+        """
+        version = self.store.head(dataset)
+        if version is None:
+            raise NotFound(f"data set {dataset!r} has no rows yet; take some in with: tilth ingest FILE")
+        return version
+
+    def snapshot(self, version: Version) -> Snapshot:
+        """The rows of a version; the last few are kept in memory."""
+        if version.id not in self._snapshots:
+            while len(self._snapshots) > 3:
+                self._snapshots.pop(next(iter(self._snapshots)))
+            self._snapshots[version.id] = self.store.snapshot(version)
+        return self._snapshots[version.id]
+
+    def evaluation(self) -> Snapshot:
+        """Rows of the evaluation set; empty when there is none."""
+        version = self.store.head(EVAL)
+        return EMPTY if version is None else self.snapshot(version)
+
+    def eval_id(self) -> str:
+        """Id of the pinned evaluation version, "" when there is none."""
+        version = self.store.head(EVAL)
+        return "" if version is None else version.id
+
+    @property
+    def recipe(self) -> Recipe:
+        """The project's recipe."""
+        if self._recipe is None:
+            from tilth.recipes import by_name
+
+            choice = self.config.recipe
+            self._recipe = by_name(
+                choice.name, encoder=choice.encoder, cache=self.folder / "data" / "embeddings.db"
+            )
+        return self._recipe
+
+    def key(self, *parts: object) -> str:
+        """Name of a computation: digest of what it depends on, besides recipe and settings."""
+        text = repr((self.recipe.name, self.config.columns, self.config.goal, *parts))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def view(self, progress: Progress | None = None) -> View:
+        """What detectors see of the head of train; computed once in a process."""
+        from tilth.audit.run import look
+
+        version = self.head(TRAIN)
+        key = (version.id, self.eval_id())
+        if key not in self._views:
+            text = self.config.columns.text
+            rows, evaluation = self.snapshot(version), self.evaluation()
+            self._views = {key: look(self.recipe, rows, evaluation, text, progress=progress)}
+        return self._views[key]
+
+    def audit(self, progress: Progress | None = None) -> Audit:
+        """Audit the head of train; the result is kept, so the same audit never runs twice."""
+        import time
+
+        from tilth.audit.base import Finding
+        from tilth.audit.run import Audit, run
+
+        version, eval_id = self.head(TRAIN), self.eval_id()
+        key = self.key("audit", version.id, eval_id)
+        known = self.store.record("audit", key)
+        if known is not None and not known["failed"]:
+            known["findings"] = [Finding.from_json(f) for f in known["findings"]]
+            return Audit(**known)
+        began = time.process_time()
+        view = self.view(progress)
+        findings, failed = run(view)
+        s = view.signals
+        labelled = s.labels >= 0
+        right = s.probabilities.argmax(axis=1) == s.labels
+        result = Audit(
+            version=version.id,
+            eval_version=eval_id,
+            recipe=self.recipe.name,
+            rows=len(view.train),
+            findings=findings,
+            failed=failed,
+            noise=float(s.p_wrong()[labelled].mean()) if labelled.any() else 0.0,
+            accuracy=float(right[labelled].mean()) if labelled.any() else 0.0,
+            seconds=time.process_time() - began,
+        )
+        body: dict[str, Any] = {
+            **{k: getattr(result, k) for k in result.__dataclass_fields__},
+            "findings": [f.to_json() for f in findings],
+        }
+        self.store.put_record("audit", key, body, subject=version.id, now=self.clock())
+        return result
