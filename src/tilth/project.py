@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tilth.audit.run import Audit
     from tilth.intake import Intake
-    from tilth.store import PatchInfo
+    from tilth.store import PatchInfo, PatchState
     from tilth.trial.record import Trial
 
 __all__ = ["Improvement", "Project", "open_project"]
@@ -212,7 +212,7 @@ class Project:
         """A patch by the first characters of its id."""
         return self.workspace.store.patch(ref)
 
-    def patches(self, state: str | None = None) -> list[PatchInfo]:
+    def patches(self, state: PatchState | None = None) -> list[PatchInfo]:
         """All patches, or those in a state, oldest first."""
         return self.workspace.store.patches(state)
 
