@@ -129,6 +129,21 @@ def test_faults_match_the_datasheet(train: dict, truth: dict, sheet: str) -> Non
     )
 
 
+def test_one_label_in_seven_is_wrong_and_two_thirds_of_them_are_habits(train: dict, truth: dict) -> None:
+    kinds = Counter(row["fault"] for row in truth.values())
+    wrong = kinds["wrong_confused"] + kinds["wrong_misclick"]
+    assert 0.13 <= wrong / len(train) <= 0.15
+    assert 0.6 <= kinds["wrong_confused"] / wrong <= 0.7
+
+
+def test_the_sources_are_as_many_as_the_datasheet_says(build: ModuleType, sheet: str) -> None:
+    rows = build.read_tsv(SOURCES / "source.tsv")
+    everyday = sum(key.startswith("E-") for key, _, _ in rows)
+    assert len({key for key, _, _ in rows}) == len(rows)
+    assert f"Of the {len(rows):,} in\n`source.tsv`, {everyday} (ids `E-`)" in sheet
+    assert f"The other {len(rows) - everyday} (ids `S-`)" in sheet
+
+
 def test_a_label_is_wrong_exactly_where_the_fault_says_so(train: dict, truth: dict) -> None:
     for ticket, row in truth.items():
         wrong = row["queue"] != train[ticket]["queue"]
