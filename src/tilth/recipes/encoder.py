@@ -278,7 +278,7 @@ def _located(name: str | Path) -> Path:
 def _fetched(name: str) -> Path:
     """The snapshot of a model on the Hugging Face hub: the local one, else downloaded."""
     feature = f"{name!r} is no folder here; fetching it from the Hugging Face hub"
-    hub = need("huggingface_hub", feature, "export")
+    hub = need("huggingface_hub", feature, "embed")  # comes with tokenizers
     folder: Path | None = None
     try:
         folder = Path(hub.snapshot_download(name, local_files_only=True))

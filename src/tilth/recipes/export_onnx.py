@@ -96,6 +96,7 @@ def _pooled(torch: Any, model: Any, pooling: str) -> Any:
             self.model = model
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            """(texts, tokens) to (texts, dim) of length one."""
             states = self.model(input_ids=input_ids, attention_mask=attention_mask)
             hidden = states.last_hidden_state
             if pooling == "cls":

@@ -61,8 +61,8 @@ def _pooling(path: Path) -> str:
     if named is not None:
         modes = [named] if isinstance(named, str) else list(named)
     else:
-        modes = [k.removeprefix("pooling_mode_") for k, on in config.items()
-                 if k.startswith("pooling_mode_") and on is True]  # fmt: skip
+        flags = [k for k, on in config.items() if k.startswith("pooling_mode_") and on is True]
+        modes = [flag.removeprefix("pooling_mode_") for flag in flags]
     modes = [str(m).removesuffix("_tokens").removesuffix("_token") for m in modes] or ["mean"]
     if len(modes) > 1 or modes[0] not in ("mean", "cls"):
         raise InputError(
