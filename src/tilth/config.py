@@ -27,10 +27,11 @@ class ColumnNames:
 
 @dataclass(frozen=True)
 class RecipeChoice:
-    """[recipe]: versioned name, and the sentence encoder for text-embed.v1."""
+    """[recipe]: versioned name; for text-embed.v1 the encoder, and whether n-grams stand beside it."""
 
     name: str = "text-linear.v1"
     encoder: str = ""
+    ngrams: bool = True
 
 
 @dataclass(frozen=True)

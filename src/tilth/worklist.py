@@ -15,7 +15,7 @@ from tilth.workspace import TRAIN, Workspace
 
 __all__ = ["worklist"]
 
-BATCH, EXAMPLES, MOST = 20, 3, 12
+BATCH, LEAST_BATCH, EXAMPLES, MOST = 20, 4, 3, 12
 COLLECT_TO = 40
 
 
@@ -76,10 +76,16 @@ def _reviews(ws: Workspace, audit: Audit, lens: Lens) -> list[dict[str, Any]]:
         given, other = sorted((str(f.evidence["given"]), str(f.evidence["suggested"])))
         pairs[given, other].append(f)
     largest = sorted(pairs.items(), key=lambda p: -sum(f.score for f in p[1]))
-    rest = [f for _, found in largest[5:] for f in found]
-    batches = [(f"between {a} and {b}", found[:BATCH]) for (a, b), found in largest[:5]]
+    big = [(pair, found) for pair, found in largest[:5] if len(found) >= LEAST_BATCH]
+    rest = [f for pair, found in largest if pair not in dict(big) for f in found]
+    batches = [(f"between {a} and {b}", found[:BATCH]) for (a, b), found in big]
     if rest:
-        batches.append(("between other classes", sorted(rest, key=lambda f: -f.score)[:BATCH]))
+        batches.append(
+            (
+                "between other classes" if big else "whatever the classes",
+                sorted(rest, key=lambda f: -f.score)[:BATCH],
+            )
+        )
     out = []
     for where, found in batches:
         ops = PROCEDURES[0].ops(found, rows)

@@ -122,7 +122,10 @@ class Workspace:
 
             choice = self.config.recipe
             self._recipe = by_name(
-                choice.name, encoder=choice.encoder, cache=self.folder / "data" / "embeddings.db"
+                choice.name,
+                encoder=choice.encoder,
+                cache=self.folder / "data" / "embeddings.db",
+                ngrams=choice.ngrams,
             )
         return self._recipe
 

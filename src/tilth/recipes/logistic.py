@@ -147,7 +147,7 @@ def fit(
     weights: np.ndarray | None = None,
     start: Head | None = None,
     max_iter: int = 40,
-    tolerance: float = 3e-3,
+    tolerance: float = 1e-3,
 ) -> Head:
     """Fit the head; deterministic.
 
