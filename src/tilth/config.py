@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tilth.errors import ConfigError
+from tilth.files import write_text
 
 __all__ = ["Config", "load", "render", "save"]
 
 FILE = "tilth.toml"
+METRICS = ("accuracy", "balanced_accuracy", "log_loss")
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,40 @@
-"""Rows of a version to a file that any tool reads; written aside and renamed, so never half."""
+"""Rows of a version to a file that any tool reads, and that `tilth ingest` takes in again unchanged."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tilth.config import ColumnNames
-from tilth.data import Row
+from tilth.data import Row, Value
 from tilth.errors import InputError, MissingExtra
+from tilth.files import replacing
 
-__all__ = ["write_rows"]
+__all__ = ["OWN_ID", "write_rows"]
+
+OWN_ID = "tilth_id"
+"""Column for the ids of rows that came without one; an ingest knows it by this name."""
+
+Flat = Mapping[str, Value]
 
 
-def _flat(row: Row, columns: ColumnNames) -> dict[str, Any]:
-    """A row as the file had it: id, fields, label under their column names."""
-    head = {columns.id or "id": row.id}
-    return head | dict(row.fields) | {columns.label or "label": row.label}
-
-
-def write_rows(rows: Iterable[Row], path: Path, columns: ColumnNames) -> Path:
+def write_rows(rows: Callable[[], Iterable[Row]], path: Path, columns: ColumnNames) -> Path:
     """Write rows as CSV, TSV, JSON Lines or Parquet, by the ending of the name.
+
+    Parameters
+    ----------
+    rows : gives the rows; called twice where the columns must be known before the first line.
+    columns : what text, label and id are called; they are named so in the file.
 
     Raises
     ------
     InputError : unknown ending, or the file cannot be written.
+    MissingExtra : Parquet without pyarrow.
     """
-    writers: dict[str, Callable[[Iterator[dict[str, Any]], Path], None]] = {
+    writers: dict[str, Callable[[Callable[[], Iterator[Flat]], Path], None]] = {
         ".csv": lambda r, p: _csv(r, p, ","),
         ".tsv": lambda r, p: _csv(r, p, "\t"),
         ".jsonl": _jsonl,
@@ -37,37 +43,49 @@ def write_rows(rows: Iterable[Row], path: Path, columns: ColumnNames) -> Path:
     writer = writers.get(path.suffix.lower())
     if writer is None:
         raise InputError(f"cannot write {path.name!r}: end the name in {', '.join(writers)}")
-    draft = path.with_name(path.name + ".part")
-    try:
-        writer((_flat(row, columns) for row in rows), draft)
-        draft.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        writer(lambda: (_flat(row, columns) for row in rows()), draft)
     return path
 
 
-def _csv(rows: Iterator[dict[str, Any]], path: Path, delimiter: str) -> None:
-    """Columns are those of all rows, so the rows are gathered once by name."""
-    held = list(rows)
-    names = list(dict.fromkeys(name for row in held for name in row))
+def _flat(row: Row, columns: ColumnNames) -> Flat:
+    """A row as the file had it: id, fields, label under their column names."""
+    return {columns.id or OWN_ID: row.id, **row.fields, columns.label or "label": row.label}
+
+
+def _names(rows: Iterable[Flat]) -> list[str]:
+    """The columns of all rows in order of their first occurrence."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _csv(rows: Callable[[], Iterator[Flat]], path: Path, delimiter: str) -> None:
+    names = _names(rows())
     with path.open("w", encoding="utf-8", newline="", errors="surrogatepass") as file:
         writer = csv.DictWriter(file, names, delimiter=delimiter, restval="")
         writer.writeheader()
-        writer.writerows(held)
+        writer.writerows(rows())
 
 
-def _jsonl(rows: Iterator[dict[str, Any]], path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
+def _jsonl(rows: Callable[[], Iterator[Flat]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows():
             file.write(json.dumps(row, ensure_ascii=True) + "\n")
 
 
-def _parquet(rows: Iterator[dict[str, Any]], path: Path) -> None:
+def _parquet(rows: Callable[[], Iterator[Flat]], path: Path) -> None:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtra("writing Parquet", "pyarrow", "parquet") from error
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
+    held = list(rows())
+    columns: dict[str, Any] = {}
+    for name in _names(held):
+        try:
+            columns[name] = pyarrow.array([row.get(name) for row in held])
+        except (pyarrow.ArrowException, UnicodeError) as error:
+            raise InputError(
+                f"cannot write {path.stem}: column {name!r} holds values that Parquet cannot keep in one "
+                "column (such as texts and numbers); write a .jsonl file"
+            ) from error
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)

@@ -186,7 +186,7 @@ class _Run:
         began = time.process_time()
         bench = self.bench()
         metric = self.ws.config.goal.metric
-        outcome = bench.judge(p, metric=metric, progress=self.progress)
+        outcome = bench.judge(p, metric=metric, level=LEVEL, progress=self.progress)
         columns = self.ws.config.columns
         held = slices_of(bench.held(), columns.label, (columns.text, columns.id))
         counts = patch.counts()

@@ -102,7 +102,12 @@ def wilson(hits: float, n: float, level: float = 0.95) -> Interval:
 
 
 def effect(
-    differences: Array, deleted: Array, *, level: float = 0.95, weights: Array | None = None
+    differences: Array,
+    deleted: Array,
+    *,
+    level: float = 0.95,
+    weights: Array | None = None,
+    parts: int = 0,
 ) -> Effect:
     """Interval of a mean paired difference over evaluation rows and training luck.
 
@@ -112,11 +117,13 @@ def effect(
     deleted : (g, n) the same when one of g groups of training rows is left out of both arms
         (delete-a-group jackknife).
     weights : (n,) weights of the rows that sum to one, default equal.
+    parts : number of groups in all when only g of them were left out in turn; default g.
 
     Notes
     -----
     Var(mean) = E Var(mean | training rows) + Var E(mean | training rows). The first part is the usual
-    variance of a weighted mean. The second is (g - 1) / g sum_j m_j^2 for the jackknife's deviations
+    variance of a weighted mean. The second is (p - 1)^2 / (p (g - 1)) sum_j m_j^2 over the g of p groups
+    that were left out (the usual (g - 1) / g sum when all were), for the jackknife's deviations
     m_j = theta_j - thetabar *in the population*; on n evaluation rows m_j^2 is too large by the
     sampling variance of m_j itself (a handful of rows that flip at random), which would be
     multiplied by g - 1: it is estimated from the rows and subtracted. Without this the interval of an
@@ -128,6 +135,7 @@ def effect(
     Kott, "The delete-a-group jackknife", Journal of Official Statistics 2001.
     """
     n, g = len(differences), len(deleted)
+    parts = parts or g
     w = np.full(n, 1.0 / n) if weights is None else np.asarray(weights, dtype=np.float64)
     value = float(w @ differences)
     rows_var = _mean_variance(differences, w)
@@ -135,7 +143,8 @@ def effect(
     if g > 1:
         moved = deleted - deleted.mean(axis=0)
         own_noise = np.array([_mean_variance(row, w) for row in moved])
-        train_var = max(0.0, (g - 1) / g * float(((moved @ w) ** 2 - own_noise).sum()))
+        spread = float(((moved @ w) ** 2 - own_noise).sum()) / (g - 1)
+        train_var = max(0.0, (parts - 1) ** 2 / parts * spread)
     total = rows_var + train_var
     df = _welch([(rows_var, n - 1), (train_var, g - 1)]) if total > 0 else float(max(n - 1, 1))
     se = sqrt(total)

@@ -30,7 +30,7 @@ from tilth.data import Snapshot
 from tilth.patch import Op, Patch, apply
 from tilth.recipes.base import Matrix, Recipe
 from tilth.signals import Progress, encode_labels, group_folds
-from tilth.trial.measure import Comparison, Outcome, compare, jackknife_groups
+from tilth.trial.measure import Base, Comparison, Outcome, compare, jackknife_groups
 from tilth.trial.propose import Procedure
 
 __all__ = ["Bench", "Fold"]
@@ -48,12 +48,14 @@ class Fold:
     ----------
     held : positions (in the start snapshot) of the judging rows.
     rows : the other rows, as the accepted procedures left them.
-    views : cache of the view of `rows`, by number of accepted procedures.
+    views, bases : cache of the view of `rows` and of the arm fitted to them, by number of accepted
+        procedures.
     """
 
     held: np.ndarray
     rows: Snapshot
     views: dict[int, View] = field(default_factory=dict)
+    bases: dict[int, Base] = field(default_factory=dict)
     accepted: int = 0
 
 
@@ -91,6 +93,8 @@ class Bench:
             for f in range(wanted)
         ]
         self.folds = [f for f in self.folds if len(f.held) and len(f.rows)]
+        # one cut for all procedures, so that the arm without a patch is fitted once
+        self.groups = jackknife_groups(clusters, np.zeros(len(start), dtype=bool))
 
     @property
     def judges(self) -> int:
@@ -128,24 +132,35 @@ class Bench:
             raise RuntimeError("; ".join(failed.values()))
         return procedure.ops(findings, fold.rows)
 
-    def judge(self, procedure: Procedure, *, metric: str, progress: Progress | None = None) -> Outcome:
+    def judge(
+        self,
+        procedure: Procedure,
+        *,
+        metric: str,
+        level: float = 0.95,
+        progress: Progress | None = None,
+    ) -> Outcome:
         """Measure a procedure on all judging rows."""
-        touched = np.zeros(len(self.start), dtype=bool)
-        comparisons = []
+        comparisons, bases = [], []
         for number, fold in enumerate(self.folds):
             if progress:
                 progress("held-out audit", number, len(self.folds))
-            ops = self._ops(procedure, fold)
-            touched[[self.start.index[op.row_id] for op in ops]] = True
-            comparisons.append(self._comparison(fold, ops))
-        groups = jackknife_groups(self.clusters, touched)
+            c = self._comparison(fold, self._ops(procedure, fold))
+            comparisons.append(c)
+            if fold.accepted not in fold.bases:
+                k, penalty = len(self.classes), self.recipe.penalty
+                fold.bases = {fold.accepted: Base(self.features, c, k, penalty, self.groups, metric)}
+            bases.append(fold.bases[fold.accepted])
         return compare(
             self.features,
             comparisons,
             len(self.classes),
             self.recipe.penalty,
-            groups=groups,
+            groups=self.groups,
             metric=metric,
+            bases=bases,
+            thorough=False,
+            level=level,
             progress=progress,
         )
 

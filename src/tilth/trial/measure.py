@@ -20,9 +20,9 @@ from tilth.errors import TrialError
 from tilth.recipes import logistic
 from tilth.recipes.base import Matrix
 
-__all__ = ["METRICS", "Comparison", "Outcome", "compare", "jackknife_groups"]
+__all__ = ["METRICS", "Base", "Comparison", "Outcome", "compare", "jackknife_groups"]
 
-GROUPS = 10
+GROUPS, FEW = 10, 4
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
 SMOOTH = 0.5
 START_TOLERANCE, ARM_STEPS, REPLICATE_STEPS = 1e-2, 20, 4
@@ -61,6 +61,7 @@ class Outcome:
     weights : (n,) weight of each row in the metric; they sum to one.
     metric : its name.
     truth : (n,) class numbers of the evaluation rows.
+    parts : number of groups that the training rows were cut into; g of them were left out in turn.
     """
 
     before: np.ndarray
@@ -70,6 +71,7 @@ class Outcome:
     weights: np.ndarray
     metric: str
     truth: np.ndarray
+    parts: int
 
     def effect(self, rows: np.ndarray | None = None, *, level: float = 0.95) -> stats.Effect:
         """Effect on all evaluation rows or on a slice of them (boolean mask)."""
@@ -80,13 +82,13 @@ class Outcome:
         w = w / w.sum()
         difference = (self.after - self.before)[keep]
         deleted = (self.deleted_after - self.deleted_before)[:, keep]
-        return stats.effect(difference, deleted, level=level, weights=w)
+        return stats.effect(difference, deleted, level=level, weights=w, parts=self.parts)
 
     def score(self, arm: str, *, level: float = 0.95) -> stats.Interval:
         """Score of one arm ("before" or "after") with its interval over rows and training luck."""
         values = self.before if arm == "before" else self.after
         deleted = self.deleted_before if arm == "before" else self.deleted_after
-        e = stats.effect(values, deleted, level=level, weights=self.weights)
+        e = stats.effect(values, deleted, level=level, weights=self.weights, parts=self.parts)
         if self.metric == "log_loss":
             return stats.Interval(-e.value, -e.high, -e.low)
         return stats.Interval(e.value, max(0.0, e.low), min(1.0, e.high))
@@ -160,6 +162,72 @@ def row_weights(truth: np.ndarray, metric: str) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
+class Base:
+    """The arm without the patch, fitted once for any number of patches on the same rows.
+
+    Parameters
+    ----------
+    x : (lines, d) features.
+    c : the comparison; only what concerns the arm without the patch is read.
+    groups : (lines,) jackknife groups.
+    """
+
+    def __init__(
+        self, x: Matrix, c: Comparison, classes: int, penalty: float, groups: np.ndarray, metric: str
+    ) -> None:
+        if not c.in_a.any():
+            raise TrialError("the arm without the patch has no training rows")
+        self.design = logistic.design(x[c.train], penalty)
+        self.test, self.truth, self.classes, self.metric = x[c.test], c.truth, classes, metric
+        self.labels, self.weights = c.labels_a, c.in_a.astype(np.float32)
+        self.group = groups[c.train]
+        self.start = logistic.fit(
+            self.design, c.labels_a, classes, weights=self.weights, tolerance=START_TOLERANCE
+        )
+        self.head = self.refit(self.labels, self.weights, self.start, ARM_STEPS)
+        logits = self.head.scores(self.test)
+        self.values = _values(logits, self.truth, metric)
+        self.smooth = _Smooth.of(logits, self.truth, metric)
+        self._deleted: dict[int, np.ndarray] = {}
+
+    def refit(self, labels: np.ndarray, w: np.ndarray, start: logistic.Head, steps: int) -> logistic.Head:
+        """So many more iterations from a neighbouring solution."""
+        return logistic.fit(
+            self.design, labels, self.classes, weights=w, start=start, max_iter=steps, tolerance=0.0
+        )
+
+    def replicate(self, labels: np.ndarray, w: np.ndarray, head: logistic.Head, group: int) -> np.ndarray:
+        """(n,) smoothed metric when a group of training rows is left out."""
+        kept = (self.group != group).astype(np.float32)
+        fitted = self.refit(labels, w * kept, head, REPLICATE_STEPS)
+        return self.smooth(fitted.scores(self.test), self.truth)
+
+    def deleted(self, group: int) -> np.ndarray:
+        """The replicate of this arm; computed once."""
+        if group not in self._deleted:
+            self._deleted[group] = self.replicate(self.labels, self.weights, self.head, group)
+        return self._deleted[group]
+
+
+class _Patched:
+    """The arm with the patch, next to its base."""
+
+    def __init__(self, base: Base, c: Comparison) -> None:
+        if not c.in_b.any():
+            raise TrialError("the arm with the patch has no training rows")
+        self.base, self.labels, self.weights = base, c.labels_b, c.in_b.astype(np.float32)
+        self.same = bool((self.weights == base.weights).all() and (self.labels == base.labels).all())
+        self.head = base.head
+        if not self.same:
+            self.head = base.refit(self.labels, self.weights, base.start, ARM_STEPS)
+        self.values = _values(self.head.scores(base.test), base.truth, base.metric)
+
+    def deleted(self, group: int) -> np.ndarray:
+        if self.same:
+            return self.base.deleted(group)
+        return self.base.replicate(self.labels, self.weights, self.head, group)
+
+
 def compare(
     x: Matrix,
     comparisons: Sequence[Comparison],
@@ -168,6 +236,9 @@ def compare(
     *,
     groups: np.ndarray,
     metric: str = "accuracy",
+    bases: Sequence[Base] | None = None,
+    thorough: bool = True,
+    level: float = 0.95,
     progress: Progress | None = None,
 ) -> Outcome:
     """Measure one change; several comparisons are the folds of one cross-fitted decision.
@@ -180,67 +251,34 @@ def compare(
     penalty : of the recipe's head.
     groups : (lines,) jackknife group of each line; the same for all comparisons, so that a replicate
         leaves out the same rows everywhere and the overlap of folds is accounted for.
+    bases : the arms without the patch, where they are fitted already.
+    thorough : compute all replicates. Otherwise only a few when the rows alone give no evidence at
+        `level`: the part from training can only widen the interval (the few give it fewer degrees of
+        freedom, so it stays honest).
 
     Raises
     ------
     TrialError : no evaluation rows, or an arm without training rows.
     """
-    count = int(groups.max(initial=0)) + 1
-    parts = []
-    for number, c in enumerate(comparisons):
-        if not c.in_a.any() or not c.in_b.any():
-            raise TrialError("one arm of the trial has no training rows")
-
-        def step(done: int, number: int = number) -> None:
-            if progress:
-                total = len(comparisons) * (count + 1)
-                progress("trial", number * (count + 1) + done, total)
-
-        parts.append(_one(x, c, classes, penalty, groups, metric, step))
     truth = np.concatenate([c.truth for c in comparisons])
-    before, after, deleted_before, deleted_after = (
-        np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)
-    )
     weights = row_weights(truth, metric)
-    return Outcome(before, after, deleted_before, deleted_after, weights, metric, truth)
-
-
-def _one(
-    x: Matrix,
-    c: Comparison,
-    classes: int,
-    penalty: float,
-    groups: np.ndarray,
-    metric: str,
-    step: Callable[[int], None],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Both arms of one comparison: values, and values in each replicate."""
-    d = logistic.design(x[c.train], penalty)
-    test = x[c.test]
-    weight_a, weight_b = c.in_a.astype(np.float32), c.in_b.astype(np.float32)
-    start = logistic.fit(d, c.labels_a, classes, weights=weight_a, tolerance=START_TOLERANCE)
-
-    def refit(labels: np.ndarray, w: np.ndarray, head: logistic.Head, n: int) -> logistic.Head:
-        return logistic.fit(d, labels, classes, weights=w, start=head, max_iter=n, tolerance=0.0)
-
-    arm_a = refit(c.labels_a, weight_a, start, ARM_STEPS)
-    arm_b = refit(c.labels_b, weight_b, start, ARM_STEPS)
-    step(1)
-    same = bool((weight_a == weight_b).all() and (c.labels_a == c.labels_b).all())
-    smooth = _Smooth.of(arm_a.scores(test), c.truth, metric)
-    group = groups[c.train]
-    deleted_a, deleted_b = [], []
-    for g in range(int(groups.max(initial=0)) + 1):
-        kept = (group != g).astype(np.float32)
-        head = refit(c.labels_a, weight_a * kept, arm_a, REPLICATE_STEPS)
-        deleted_a.append(smooth(head.scores(test), c.truth))
-        if not same:
-            head = refit(c.labels_b, weight_b * kept, arm_b, REPLICATE_STEPS)
-        deleted_b.append(smooth(head.scores(test), c.truth))
-        step(g + 2)
-    return (
-        _values(arm_a.scores(test), c.truth, metric),
-        _values(arm_b.scores(test), c.truth, metric),
-        np.array(deleted_a),
-        np.array(deleted_b),
+    parts = int(groups.max(initial=0)) + 1
+    arms = []
+    for number, c in enumerate(comparisons):
+        base = bases[number] if bases else Base(x, c, classes, penalty, groups, metric)
+        arms.append(_Patched(base, c))
+        if progress:
+            progress("trial", number + 1, len(comparisons) + parts)
+    before = np.concatenate([arm.base.values for arm in arms])
+    after = np.concatenate([arm.values for arm in arms])
+    rows_only = stats.effect(after - before, np.zeros((0, len(truth))), level=level, weights=weights)
+    needed = parts if thorough or rows_only.verdict != "no evidence" else min(FEW, parts)
+    deleted_before, deleted_after = [], []
+    for g in range(needed):
+        deleted_before.append(np.concatenate([arm.base.deleted(g) for arm in arms]))
+        deleted_after.append(np.concatenate([arm.deleted(g) for arm in arms]))
+        if progress:
+            progress("trial", len(comparisons) + g + 1, len(comparisons) + needed)
+    return Outcome(
+        before, after, np.array(deleted_before), np.array(deleted_after), weights, metric, truth, parts
     )

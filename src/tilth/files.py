@@ -1,0 +1,47 @@
+"""Files are written aside and renamed: a reader sees the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tilth.errors import InputError
+
+__all__ = ["replacing", "write_text"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft beside a path, which takes its place when the block ends and goes when the block fails.
+
+    Raises
+    ------
+    InputError : the file cannot be written; the old one is as it was.
+    """
+    # the process number: two commands that write the same report do not share a draft
+    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; check that the folder exists, that you may "
+            "write to it and that there is space on the disk"
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a UTF-8 text with line feeds as they are; returns the path.
+
+    Raises
+    ------
+    InputError : the file cannot be written.
+    """
+    with replacing(path) as draft:
+        draft.write_text(text, "utf-8", newline="\n")
+    return path
