@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tilth.arguments import parser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,102 +33,22 @@ __all__ = ["main", "parser"]
 EXIT = {"better": 0, "no evidence": 3, "worse": 4}
 
 
-def parser() -> argparse.ArgumentParser:
-    """All verbs and their options."""
-    top = argparse.ArgumentParser(
-        prog="tilth",
-        description="Pull requests for training data: find what is wrong, change it, measure what it did.",
-        epilog="Start with: tilth improve FILE --label COLUMN",
-    )
-    top.add_argument("--version", action="version", version=_version())
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--project", type=Path, metavar="DIR", help="project folder (default: this one)")
-    shared.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-
-    def verb(name: str, help: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=help, description=help, parents=[shared])
-
-    p = verb("improve", "ingest, audit, propose, try, and accept what is measured to be better")
-    p.add_argument("file", nargs="?", help="data to take in; none: work on what is in the project")
-    _ingest_options(p)
-    p = verb("ingest", "take a file of rows into the project")
-    p.add_argument("file")
-    _ingest_options(p)
-    verb("status", "where the project stands")
-    p = verb("audit", "find wrong labels, conflicts, copies, leaks, outliers, starved classes, broken rows")
-    p.add_argument("--code", metavar="TILnnn", help="only findings of this code")
-    p.add_argument("--limit", type=int, default=20, metavar="N", help="findings to show (default 20)")
-    verb("propose", "make a handful of patches out of the findings")
-    p = verb("patches", "list patches")
-    p.add_argument("--state", choices=["proposed", "accepted", "rejected", "reverted", "stale", "superseded"])
-    p = verb("patch", "show a patch, or write it to a file that can be edited")
-    p.add_argument("patch")
-    p.add_argument("--out", type=Path, metavar="FILE")
-    p = verb("trial", "measure a patch: the same recipe with and without it")
-    p.add_argument("patch", nargs="?", help="id of a patch on record")
-    p.add_argument("--patch", dest="patch_file", type=Path, metavar="FILE", help="a patch file")
-    p.add_argument("--markdown", action="store_true", help="print the table for a git pull request")
-    p = verb("accept", "make a patch part of the data set")
-    p.add_argument("patch")
-    p.add_argument("--force", default="", metavar="REASON", help="accept against the evidence; recorded")
-    p.add_argument("--author", default="person")
-    p = verb("reject", "put a patch aside")
-    p.add_argument("patch")
-    p.add_argument("--reason", required=True)
-    p.add_argument("--author", default="person")
-    p = verb("revert", "undo an accepted patch by its inverse")
-    p.add_argument("patch")
-    p.add_argument("--author", default="person")
-    p = verb("rebase", "make a patch again on the present head")
-    p.add_argument("patch")
-    p = verb("log", "versions of a data set")
-    p.add_argument("dataset", nargs="?", default="train")
-    p = verb("diff", "what differs between two versions")
-    p.add_argument("a", help="version: id, train@3, train~1 or train")
-    p.add_argument("b")
-    p.add_argument("--limit", type=int, default=20, metavar="N", help="changes to show (default 20)")
-    p = verb("checkout", "write the rows of a version to a file")
-    p.add_argument("version")
-    p.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv .tsv .jsonl .parquet")
-    p = verb("report", "write the HTML report of the last run")
-    p.add_argument("--out", type=Path, metavar="FILE")
-    p = verb("example", "write the example tickets into a folder")
-    p.add_argument("folder", type=Path)
-    return top
-
-
-def _ingest_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--label", metavar="COL", help="label column (default: guessed)")
-    p.add_argument("--text", metavar="COL", help="text column (default: guessed)")
-    p.add_argument("--id", metavar="COL", help="id column (default: guessed; none: from the content)")
-    p.add_argument("--eval", metavar="FILE", help="evaluation rows (default: a share is set apart)")
-    p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
-    p.add_argument("--skip-bad", action="store_true", help="set rows that cannot be read aside")
-    p.add_argument("--allow-unlabelled", action="store_true", help="take rows without a label in")
-    p.add_argument("--recipe", metavar="NAME", help="text-linear.v1 (default) or text-embed.v1")
-    p.add_argument("--encoder", metavar="DIR", help="sentence encoder for text-embed.v1")
-
-
-def _version() -> str:
-    from tilth import __version__
-
-    return f"tilth {__version__}"
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     # Two BLAS threads on a shared small machine cost several times the CPU of one (measured).
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     options = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # an arrow that a terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     from tilth.errors import TilthError
 
     try:
         return _VERBS[options.verb](options)
     except TilthError as error:
         if options.json:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))  # noqa: T201
+            _write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
         _console(err=True).print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -151,16 +76,28 @@ def _console(err: bool = False) -> Console:
 @contextmanager
 def _open(options: argparse.Namespace, data: str | None = None) -> Iterator[Project]:
     """The project that the options mean, with progress bars on standard error."""
-    from tilth.intake import default_folder
     from tilth.project import Project
 
-    folder = options.project
-    if folder is None:
-        here = Path.cwd()
-        inside = next((p for p in (here, *here.parents) if (p / "tilth.toml").is_file()), None)
-        folder = inside or (default_folder(data, None) if data else here)
-    with _progress() as report, Project(folder, progress=report) as project:
+    with _progress() as report, Project(_folder(options, data), progress=report) as project:
         yield project
+
+
+def _folder(options: argparse.Namespace, data: str | None) -> Path:
+    """The folder given, else the project that we are in, else that of the data, else the only one here."""
+    from tilth.errors import ProjectError
+    from tilth.intake import default_folder
+
+    if options.project is not None:
+        return Path(options.project)
+    here = Path.cwd()
+    inside = next((p for p in (here, *here.parents) if (p / "tilth.toml").is_file()), None)
+    if inside or data:
+        return inside or default_folder(data or "")
+    below = sorted(p.parent.relative_to(here) for p in here.glob("*/tilth.toml"))
+    if len(below) > 1:
+        names = ", ".join(map(str, below))
+        raise ProjectError(f"there are several projects in {here}: {names}; choose one with --project")
+    return below[0] if below else here
 
 
 @contextmanager
@@ -202,30 +139,53 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def _out(options: argparse.Namespace, body: Any, show: Callable[[Console, Any], None]) -> None:
     """JSON or tables."""
     if options.json:
-        print(json.dumps(body, ensure_ascii=True, default=str))  # noqa: T201
+        _write(json.dumps(_finite(body), ensure_ascii=True, allow_nan=False) + "\n")
     else:
         show(_console(), body)
 
 
+def _finite(value: Any) -> Any:
+    """A value that JSON can spell: not-a-number and infinity become null, tuples become lists."""
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(text: str) -> None:
+    """To standard output as UTF-8 whatever the terminal speaks: files and programs read this."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
+    else:
+        sys.stdout.write(text)
+
+
 def _ingest_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for about the file; nothing else, so that `improve` can refuse it without one."""
     names = ("text", "label", "id", "eval", "encoding", "skip_bad", "allow_unlabelled", "recipe", "encoder")
-    return {n: getattr(options, n) for n in names}
+    return {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
 
 
 def _improve(options: argparse.Namespace) -> int:
     from tilth.report import terminal
 
+    arguments = _ingest_arguments(options)
+    if arguments and not options.file:
+        parser().error(f"--{next(iter(arguments)).replace('_', '-')} says how a file is read: give the FILE")
     with _open(options, options.file) as project:
         if options.file:
-            _say_intake(options, project.ingest(options.file, **_ingest_arguments(options)).to_json())
+            _say_intake(project.ingest(options.file, **arguments).to_json())
         result = project.improve()
         _out(options, result.to_json(), terminal.improve)
         if not options.json:
-            _console().print(f"Report: {project.folder / 'report.html'}")
+            _console().print(f"Report: {project.folder / 'report.html'}", markup=False, soft_wrap=True)
     return 0
 
 
-def _say_intake(options: argparse.Namespace, body: dict[str, Any]) -> None:
+def _say_intake(body: dict[str, Any]) -> None:
     """What was taken in and how the columns were chosen, on standard error."""
     console = _console(err=True)
     columns = body["columns"]
@@ -253,8 +213,10 @@ def _ingest(options: argparse.Namespace) -> int:
         if options.json:
             _out(options, body, lambda console, value: None)
         else:
-            _say_intake(options, body)
-            _console().print(f"Project: {project.folder}. Next: tilth improve --project {project.folder}")
+            _say_intake(body)
+            folder = shlex.quote(str(project.folder))
+            words = f"Project: {project.folder}. Next: tilth improve --project {folder}"
+            _console().print(words, markup=False, soft_wrap=True)
     return 0
 
 
@@ -267,12 +229,16 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    from tilth.errors import InputError
     from tilth.report import terminal
 
     with _open(options) as project:
         body = project.audit().to_json()
     if options.code:
-        body["findings"] = [f for f in body["findings"] if f["code"] == options.code.upper()]
+        known, code = sorted({*body["counts"], *body["failed"]}), options.code.upper()
+        if code not in known:
+            raise InputError(f"no check has the code {options.code!r}; there are {', '.join(known)}")
+        body["findings"] = [f for f in body["findings"] if f["code"] == code]
     _out(options, body, lambda console, b: terminal.audit(console, b, limit=options.limit))
     return 0
 
@@ -316,21 +282,29 @@ def _patch(options: argparse.Namespace) -> int:
             path = project.write_patch(options.patch, options.out)
             _out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {_plain(b['file'])}"))
         else:
-            sys.stdout.write(render(project.patch(options.patch)))
+            lines = render(project.patch(options.patch))
+            if options.json:
+                header, *ops = map(json.loads, lines.splitlines())
+                _out(options, {**header, "ops": ops}, lambda console, body: None)
+            else:
+                _write(lines)
     return 0
 
 
+def _patch_of(options: argparse.Namespace, project: Project) -> Any:
+    """The id of a patch on record, or the patch in a file."""
+    return project.read_patch(options.patch_file) if options.patch_file else options.patch
+
+
 def _trial(options: argparse.Namespace) -> int:
-    from tilth.errors import InputError
     from tilth.report import markdown, terminal
 
-    if (options.patch is None) == (options.patch_file is None):
-        raise InputError("give the id of a patch, or a file with --patch FILE")
+    if options.markdown and options.json:
+        parser().error("--markdown and --json exclude each other")
     with _open(options) as project:
-        patch = project.read_patch(options.patch_file) if options.patch_file else options.patch
-        trial = project.trial(patch)
+        trial = project.trial(_patch_of(options, project))
     if options.markdown:
-        sys.stdout.write(markdown.trial(trial.to_json()))
+        _write(markdown.trial(trial.to_json()))
     else:
         _out(options, trial.to_json(), terminal.trial)
     return EXIT["worse" if trial.regressions else trial.verdict]
@@ -338,7 +312,8 @@ def _trial(options: argparse.Namespace) -> int:
 
 def _accept(options: argparse.Namespace) -> int:
     with _open(options) as project:
-        version = project.accept(options.patch, force=options.force, author=options.author)
+        patch = _patch_of(options, project)
+        version = project.accept(patch, force=options.force, author=options.author)
         _version_line(options, asdict(version), "accepted")
     return 0
 
@@ -364,7 +339,9 @@ def _revert(options: argparse.Namespace) -> int:
 def _rebase(options: argparse.Namespace) -> int:
     with _open(options) as project:
         info = project.rebase(options.patch)
-        _out(options, {"id": info.id, "base": info.base}, lambda c, b: c.print(f"new patch {b['id']}"))
+        new = f"new patch {info.id}; measure it with: tilth trial {info.id}"
+        words = new if not info.id.startswith(options.patch) else f"patch {info.id} is on the present head"
+        _out(options, {"id": info.id, "base": info.base}, lambda c, b: c.print(words))
     return 0
 
 
@@ -406,10 +383,15 @@ def _report(options: argparse.Namespace) -> int:
 def _example(options: argparse.Namespace) -> int:
     from importlib.resources import files
 
-    options.folder.mkdir(parents=True, exist_ok=True)
+    from tilth.errors import InputError
+
     names = ("tickets.csv", "tickets_eval.csv", "truth.csv", "DATASHEET.md")
-    for name in names:
-        (options.folder / name).write_bytes((files("tilth") / "examples" / name).read_bytes())
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (options.folder / name).write_bytes((files("tilth") / "examples" / name).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot write into {options.folder}: {error.strerror}; choose another") from error
     body = {"folder": str(options.folder), "files": list(names)}
     _out(options, body, lambda c, b: c.print(f"written to {_plain(b['folder'])}: {', '.join(names)}"))
     return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,13 @@ from tilth.files import write_text
 __all__ = ["Config", "load", "render", "save"]
 
 FILE = "tilth.toml"
+WORDS: dict[type, str] = {str: "a text", float: "a number"}
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
+
+
+def _one_of(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"{key} is {value!r}; it is one of {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,9 @@ class GoalChoice:
 
     metric: str = "accuracy"
 
+    def __post_init__(self) -> None:
+        _one_of("metric", self.metric, METRICS)
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -51,6 +62,11 @@ class Costs:
     drop: float = 0.1
     add: float = 1.0
     edit: float = 0.5
+
+    def __post_init__(self) -> None:
+        for kind, minutes in asdict(self).items():
+            if not 0 <= minutes < math.inf:
+                raise ConfigError(f"{kind} takes {minutes} minutes; give a number from 0 up")
 
     def of(self, counts: dict[str, int]) -> float:
         """Minutes for a patch with these ops."""
@@ -63,6 +79,11 @@ class Evaluation:
 
     origin: str = "split"
     share: float = 0.2
+
+    def __post_init__(self) -> None:
+        _one_of("origin", self.origin, ("split", "file"))
+        if not 0 <= self.share < 1:
+            raise ConfigError(f"share is {self.share}; give a part of the rows, from 0 up and below 1")
 
 
 @dataclass(frozen=True)
@@ -99,42 +120,58 @@ def load(path: Path) -> Config:
 
     Raises
     ------
-    ConfigError : not TOML, an unknown key, or a value of the wrong type.
+    ConfigError : not TOML, an unknown key, or a value that cannot be.
     """
     try:
-        body = tomllib.loads(path.read_text("utf-8"))
+        body = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     _check_keys(body, ["name", *_SECTIONS], str(path))
-    parts: dict[str, Any] = {"name": str(body.get("name", "project"))}
-    for section, kind in _SECTIONS.items():
-        values = body.get(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: [{section}] must be a table")
-        _check_keys(values, [f.name for f in fields(kind)], f"{path} [{section}]")
-        default = kind()
-        for key, value in values.items():
-            wanted = type(getattr(default, key))
-            if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-                values[key] = float(value)
-            elif not isinstance(value, wanted):
-                raise ConfigError(f"{path} [{section}] {key}: expected {wanted.__name__}, found {value!r}")
-        parts[section] = kind(**values)
-    return Config(**parts)
+    name = body.get("name", Config.name)
+    if not isinstance(name, str):
+        raise ConfigError(f"{path} name: expected a text, found {name!r}")
+    parts = {section: _section(body.get(section, {}), section, path) for section in _SECTIONS}
+    return Config(name, **parts)
+
+
+def _section(values: object, section: str, path: Path) -> Any:
+    """One table of the file as its dataclass."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: {section!r} must be a table: [{section}]")
+    kind, where = _SECTIONS[section], f"{path} [{section}]"
+    _check_keys(values, [f.name for f in fields(kind)], where)
+    known, default = {}, kind()
+    for key, value in values.items():
+        wanted = type(getattr(default, key))
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not isinstance(value, wanted) and not (wanted is float and whole):
+            raise ConfigError(f"{where} {key}: expected {WORDS[wanted]}, found {value!r}")
+        known[key] = wanted(value)
+    try:
+        return kind(**known)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def render(config: Config) -> str:
     """The file's text; every key is written, so the file documents itself."""
-    lines = [f"name = {json.dumps(config.name, ensure_ascii=False)}"]
+    lines = [f"name = {_toml(config.name)}"]
     for section in _SECTIONS:
         lines += ["", f"[{section}]"]
-        values = asdict(getattr(config, section))
-        lines += [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items()]
+        lines += [f"{key} = {_toml(value)}" for key, value in asdict(getattr(config, section)).items()]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | float) -> str:
+    """A value as TOML; JSON but for two characters that JSON lets through."""
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ConfigError(f"{value!r} is no Unicode text and cannot stand in {FILE}; rename it")
+    return text
 
 
 def save(config: Config, path: Path) -> None:
     """Write atomically: a reader sees the old file or the new one."""
-    draft = path.with_suffix(".toml.new")
-    draft.write_text(render(config), "utf-8")
-    draft.replace(path)
+    write_text(path, render(config))

@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tilth import ingest
-from tilth.config import ColumnNames, Evaluation
+from tilth.config import FILE, ColumnNames, Evaluation, save
 from tilth.copies import find_copies
+from tilth.data import Row
 from tilth.errors import BadRow, InputError
+from tilth.export import OWN_ID
 from tilth.recipes.ngrams import fold
 from tilth.signals import Progress, encode_labels
 from tilth.store import ImportResult
 from tilth.workspace import EVAL, TRAIN, Workspace
 
-__all__ = ["Intake", "choose_columns", "take_in"]
+__all__ = ["NO_ID", "Intake", "choose_columns", "default_folder", "take_in"]
+
+NO_ID = "none"
+LEAST_UNIQUE = 10
+"""So many labels, and no two alike, are no labels."""
 
 GROUPED_UP_TO = 200_000
 """Rows up to which near copies are kept on one side of the split; beyond, exact copies."""
@@ -82,151 +89,261 @@ def choose_columns(
 ) -> tuple[ColumnNames, dict[str, str]]:
     """Guess or check the columns of a source.
 
+    Parameters
+    ----------
+    id : "none", where no column is called so, stands for ids made from the content.
+
     Raises
     ------
     InputError : no label column could be found, or a given one does not exist.
     """
-    found = ingest.guess_columns(ingest.open_source(data, encoding=encoding), text=text, label=label, id=id)
+    source = ingest.open_source(data, encoding=encoding)
+    own = id == NO_ID and NO_ID not in source.columns
+    found = ingest.guess_columns(source, text=text, label=label, id=None if own else id)
     if found.label is None:
-        raise InputError("no label column was found; name it with --label COLUMN")
+        columns = ", ".join(map(repr, source.columns))
+        raise InputError(
+            f"{source.name}: {found.reasons['label']}; name the label with --label COLUMN. "
+            f"Its columns are {columns}"
+        )
+    if own:
+        reasons = {**found.reasons, "id": "ids are made from the content, as was asked for"}
+        return ColumnNames(found.text, found.label, ""), reasons
     return ColumnNames(found.text, found.label, found.id or ""), dict(found.reasons)
 
 
 def take_in(
-    ws: Workspace,
+    open_workspace: Callable[[], Workspace],
+    columns: ColumnNames,
     data: object,
     *,
     evaluation: object | None = None,
     encoding: str | None = None,
     skip_bad: bool = False,
     allow_unlabelled: bool = False,
+    first: bool = False,
     reasons: dict[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Intake:
     """Take train rows, and evaluation rows where they are given or must be split off, into a project.
 
+    Every row is read and checked before anything is written.
+
+    Parameters
+    ----------
+    open_workspace : opens the project, or makes it; called when all rows were found to be usable.
+    columns : which column is what.
+    first : the project is new, so its labels must be worth learning.
+
     Raises
     ------
     BadRows : rows that cannot be read, and skip_bad is not set; nothing was taken in.
+    InputError : a file as a whole cannot be used; nothing was taken in.
     """
-    reader = _Reader(ws, encoding, skip_bad, allow_unlabelled, progress)
+    reader = _Reader(columns, skip_bad, allow_unlabelled, progress)
     source = ingest.open_source(data, encoding=encoding)
-    reader.check(source, "reading")
-    notes: list[str] = []
-    eval_result: ImportResult | None = None
+    labels = reader.check(source, "reading")
     given = None if evaluation is None else ingest.open_source(evaluation, encoding=encoding)
     if given is not None:
+        if given.digest() == source.digest():
+            raise InputError(
+                f"{given.name} is the file to train on: a model is not judged on the rows that it learned. "
+                "Give another file with --eval, or none: a share of the rows is then set apart"
+            )
         reader.check(given, "reading evaluation rows")
-    reader.settle()
-    if given is not None:
-        eval_result = reader.load(EVAL, given, lambda row: True)
-        if ws.config.evaluation.origin != "file":
-            ws.config = replace(ws.config, evaluation=Evaluation("file", 0.0))
-    elif ws.store.head(EVAL) is None:
-        wanted = _split(reader, source, ws.config.evaluation.share)
-        eval_result = reader.load(EVAL, source, lambda row: _key(ws, row) in wanted) if wanted else None
-        if not wanted:
-            notes.append("too few rows for an evaluation set of their own; give one with --eval FILE")
-    elif ws.config.evaluation.origin == "split":
-        inside = _inside(ws)
-        eval_result = reader.load(EVAL, source, lambda row: _belongs(ws, row, inside))
-    if ws.config.evaluation.origin == "split" and ws.store.head(EVAL) is not None:
-        inside = _inside(ws)
-        train = reader.load(TRAIN, source, lambda row: not _belongs(ws, row, inside))
-    else:
-        train = reader.load(TRAIN, source, lambda row: True)
-    return Intake(
-        ws.config.columns, reasons or {}, train, eval_result, reader.log.count, reader.bad_file, tuple(notes)
-    )
+    if not skip_bad:
+        reader.log.raise_if_any()
+    if first:
+        _worth_learning(source.name, columns.label, labels)
+    ws = open_workspace()
+    how = f"{columns} {skip_bad} {allow_unlabelled} {encoding}"
+    return _Loader(ws, reader, how).load_all(source, given, reasons or {})
+
+
+def _worth_learning(name: str, column: str, labels: Counter[str | None]) -> None:
+    """Refuse a label column that nothing can be learned from: mostly it is the wrong column."""
+    rows = sum(labels.values())
+    known = [label for label in labels if label is not None]
+    other = f"is {column!r} the label? Choose another column with --label"
+    if not rows:
+        raise InputError(f"{name} has no rows that can be taken in; it needs a text and a label in each")
+    if not known:
+        raise InputError(f"{name}: none of the {rows:,} rows has a label; {other}, or label some of them")
+    if len(known) == 1:
+        raise InputError(
+            f"{name}: every label is {known[0][:60]!r}, so there is nothing to tell apart; {other}"
+        )
+    if len(known) >= LEAST_UNIQUE and max(labels[x] for x in known) == 1:
+        raise InputError(
+            f"{name}: the {len(known):,} labels are all different, so there is nothing to learn; {other}"
+        )
 
 
 class _Reader:
     """Reads prepared rows of a source, as often as needed, and keeps the account of bad ones."""
 
     def __init__(
-        self,
-        ws: Workspace,
-        encoding: str | None,
-        skip_bad: bool,
-        allow_unlabelled: bool,
-        progress: Progress | None,
+        self, columns: ColumnNames, skip_bad: bool, allow_unlabelled: bool, progress: Progress | None
     ) -> None:
-        self.ws, self.encoding, self.skip_bad = ws, encoding, skip_bad
+        self.columns, self.skip_bad = columns, skip_bad
         self.allow_unlabelled, self.progress = allow_unlabelled, progress
         self.log = ingest.BadRowLog()
-        self.bad_file = ""
 
     def rows(self, source: ingest.Source, step: str = "") -> Iterator[ingest.Incoming | BadRow]:
-        names = self.ws.config.columns
-        columns = ingest.Columns(names.text, names.label or None, names.id or None, {})
-        missing = [c for c in (names.text, names.label, names.id) if c and c not in source.columns]
-        if missing:
-            raise InputError(
-                f"{source.name} has no column {missing[0]!r}; it has {', '.join(source.columns)}. "
-                "Choose with --text, --label and --id"
-            )
+        """Rows of a source; one whose id was there before is a bad row."""
+        names = self.columns
+        own = OWN_ID if not names.id and OWN_ID in source.columns else None
+        columns = ingest.Columns(names.text, names.label or None, names.id or own, {})
+        for role, column in (("text", names.text), ("label", names.label), ("id", names.id)):
+            if column and column not in source.columns:
+                raise InputError(
+                    f"{source.name} has no column {column!r}, which holds the {role} in this project; its "
+                    f"columns are {', '.join(map(repr, source.columns))}. Rename the column in the file"
+                )
         total = source.size_hint or 0
+        seen: dict[str, int] = {}
         prepared = ingest.prepare(source, columns, allow_unlabelled=self.allow_unlabelled)
         for number, row in enumerate(prepared):
             if self.progress and step and number % 5_000 == 0:
                 self.progress(step, getattr(row, "progress", 0), total)
+            if isinstance(row, ingest.Incoming) and row.id is not None:
+                line = seen.setdefault(row.id, row.line)
+                if line != row.line:
+                    yield _repeated(source.name, columns.id or "", row, line)
+                    continue
             yield row
         if self.progress and step:
             self.progress(step, total, total)
 
-    def check(self, source: ingest.Source, step: str) -> None:
-        """First pass: find every bad row before anything is written."""
+    def check(self, source: ingest.Source, step: str) -> Counter[str | None]:
+        """First pass: find every bad row before anything is written; returns the labels."""
+        labels: Counter[str | None] = Counter()
         for row in self.rows(source, step):
             if isinstance(row, BadRow):
                 self.log.add(row)
-
-    def settle(self) -> None:
-        """Refuse, or set the bad rows aside."""
-        if not self.skip_bad:
-            self.log.raise_if_any()
-        elif self.log.count:
-            path = self.ws.folder / "data" / "bad-rows.jsonl"
-            self.log.write(path)
-            self.bad_file = str(path)
+            else:
+                labels[row.label] += 1
+        return labels
 
     def good(self, source: ingest.Source, step: str = "") -> Iterator[ingest.Incoming]:
+        """The rows that can be taken in."""
         return (row for row in self.rows(source, step) if not isinstance(row, BadRow))
+
+
+def _repeated(name: str, column: str, row: ingest.Incoming, first: int) -> BadRow:
+    advice = "give each row an id of its own, or leave ids to Tilth with --id none in a new project"
+    return BadRow(name, row.line, column, row.id or "", f"the id of line {first} once more", advice)
+
+
+class _Loader:
+    """Writes checked rows into the data sets of a project.
+
+    Parameters
+    ----------
+    how : in words, how files are read; the same file read in another way is another file.
+    """
+
+    def __init__(self, ws: Workspace, reader: _Reader, how: str) -> None:
+        self.ws, self.reader, self.how = ws, reader, how
+
+    def load_all(self, source: ingest.Source, given: ingest.Source | None, reasons: dict[str, str]) -> Intake:
+        """Evaluation rows first: no row of theirs may be in train, not even for a moment."""
+        ws, notes, found = self.ws, [], []
+        bad_file = self._set_aside()
+        apart = ws.config.evaluation.origin == "split" and ws.store.head(EVAL) is not None
+        if given is not None:
+            found.append(self.load(EVAL, given, lambda row: True))
+            if not apart:
+                self._origin("file")
+        if apart:
+            inside = _ever_inside(ws, self.reader)
+            found.append(self.load(EVAL, source, lambda row: _belongs(self.reader, row, inside)))
+        elif ws.config.evaluation.origin == "split":
+            wanted = _split(self.reader, source, ws.config.evaluation.share)
+            apart = bool(wanted)
+            if apart:
+                found.append(self.load(EVAL, source, lambda row: _key(self.reader, row) in wanted))
+            else:
+                notes.append("too few rows for an evaluation set of their own; give one with --eval FILE")
+        if apart:
+            inside = _ever_inside(ws, self.reader)
+            train = self.load(TRAIN, source, lambda row: not _belongs(self.reader, row, inside))
+        else:
+            train = self.load(TRAIN, source, lambda row: True)
+        notes += _shrunk(source.name, train)
+        log = self.reader.log
+        return Intake(ws.config.columns, reasons, train, _sum(found), log.count, bad_file, tuple(notes))
+
+    def _set_aside(self) -> str:
+        """Bad rows to a file, where there are any; the name of the file."""
+        if not self.reader.log.count:
+            return ""
+        path = self.ws.folder / "data" / "bad-rows.jsonl"
+        self.reader.log.write(path)
+        return str(path)
+
+    def _origin(self, origin: str) -> None:
+        if self.ws.config.evaluation.origin != origin:
+            self.ws.config = replace(self.ws.config, evaluation=Evaluation(origin, 0.0))
+            save(self.ws.config, self.ws.folder / FILE)
 
     def load(
         self, dataset: str, source: ingest.Source, wanted: Callable[[ingest.Incoming], bool]
     ) -> ImportResult:
-        digest = hashlib.sha256(
-            f"{source.digest()} {self.ws.config.columns} {self.skip_bad}".encode()
-        ).hexdigest()
+        """Take the wanted rows of a source into a data set."""
         return self.ws.store.import_rows(
             dataset,
             source.name,
-            (row for row in self.good(source, f"taking in {dataset} rows") if wanted(row)),
-            file_digest=digest,
+            (row for row in self.reader.good(source, f"taking in {dataset} rows") if wanted(row)),
+            file_digest=hashlib.sha256(f"{source.digest()} {self.how}".encode()).hexdigest(),
             note=f"ingest {source.name}",
             now=self.ws.clock(),
             progress=None,
         )
 
 
-def _key(ws: Workspace, row: ingest.Incoming) -> bytes:
+def _sum(found: Sequence[ImportResult]) -> ImportResult | None:
+    """Several imports into one data set as one."""
+    if not found:
+        return None
+    names = ("added", "relabelled", "edited", "dropped", "unchanged", "conflicts")
+    counts = {n: sum(getattr(r, n) for r in found) for n in names}
+    return ImportResult(found[-1].version, any(r.changed for r in found), **counts)
+
+
+def _shrunk(name: str, train: ImportResult) -> list[str]:
+    """A word of warning when a file took the place of another one of the same name."""
+    if train.version is None or train.dropped <= (train.version.rows - train.added + train.dropped) / 2:
+        return []
+    return [
+        f"{train.dropped:,} rows are gone from {name} since it was last taken in, so they were dropped. If "
+        f"this is another file, undo that with: tilth revert {train.version.patch}, and rename the file"
+    ]
+
+
+def _key(reader: _Reader, row: ingest.Incoming | Row) -> bytes:
     """What decides the side of a row: its folded text."""
-    text = str(row.fields.get(ws.config.columns.text, ""))
+    text = str(row.fields.get(reader.columns.text, ""))
     return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
-def _inside(ws: Workspace) -> tuple[set[bytes], set[str]]:
-    """Folded texts and ids of the evaluation rows."""
-    head = ws.head(EVAL)
+def _ever_inside(ws: Workspace, reader: _Reader) -> tuple[set[bytes], set[str]]:
+    """Folded texts and ids of the rows that are or were in the evaluation set.
+
+    Also those that a person took out since: a row that judged once is never trained on.
+    """
+    versions = ws.store.versions(EVAL)
     keys, ids = set(), set()
-    for row in ws.store.rows(head):
-        keys.add(_key(ws, ingest.Incoming(0, None, dict(row.fields), None, 0)))
-        ids.add(row.id)
+    gone = (op.before for a, b in pairwise(versions) for op in ws.store.diff(a, b))
+    for row in chain(ws.store.rows(versions[-1]), gone):
+        if row is not None:
+            keys.add(_key(reader, row))
+            ids.add(row.id)
     return keys, ids
 
 
-def _belongs(ws: Workspace, row: ingest.Incoming, inside: tuple[set[bytes], set[str]]) -> bool:
-    return (row.id in inside[1]) if row.id is not None else _key(ws, row) in inside[0]
+def _belongs(reader: _Reader, row: ingest.Incoming, inside: tuple[set[bytes], set[str]]) -> bool:
+    return row.id in inside[1] or _key(reader, row) in inside[0]
 
 
 def _split(reader: _Reader, source: ingest.Source, share: float) -> set[bytes]:
@@ -234,11 +351,11 @@ def _split(reader: _Reader, source: ingest.Source, share: float) -> set[bytes]:
     keys: list[bytes] = []
     texts: list[str] = []
     labels: list[str | None] = []
-    column = reader.ws.config.columns.text
+    column = reader.columns.text
     for row in reader.good(source):
         if row.label is None:
             continue
-        keys.append(_key(reader.ws, row))
+        keys.append(_key(reader, row))
         if len(keys) <= GROUPED_UP_TO:
             texts.append(str(row.fields.get(column, "")))
             labels.append(row.label)
@@ -266,10 +383,6 @@ def _split(reader: _Reader, source: ingest.Source, share: float) -> set[bytes]:
     return {keys[i] for i in range(len(keys)) if int(clusters[i]) in chosen}
 
 
-def default_folder(data: object, given: Path | None) -> Path:
-    """The project folder: the one given, else one beside a file, named after it."""
-    if given is not None:
-        return given
-    if isinstance(data, str | Path):
-        return Path(Path(data).stem)
-    raise InputError("name the project folder when the data are an object in memory")
+def default_folder(data: str | Path) -> Path:
+    """The project folder of a file: in the present folder, named after the file."""
+    return Path(Path(data).stem or "project")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tilth import decisions
 from tilth import patch as patches
-from tilth.config import ColumnNames, Config, Evaluation, RecipeChoice
+from tilth.config import FILE, ColumnNames, Config, Evaluation, RecipeChoice, save
 from tilth.data import Version
-from tilth.errors import HeadMoved, InputError, NotFound, PatchError, Refused
+from tilth.errors import InputError, NotFound, PatchError
+from tilth.files import write_text
 from tilth.patch import Op, Patch
 from tilth.signals import Progress
-from tilth.workspace import TRAIN, Workspace, utc_now
+from tilth.workspace import TRAIN, Workspace, refuse_foreign, utc_now
 
 if TYPE_CHECKING:
     import pandas
@@ -66,7 +70,7 @@ class Improvement:
 
 def open_project(folder: str | Path) -> Project:
     """The project in a folder; it may not exist yet, `ingest` then makes it."""
-    return Project(Path(folder))
+    return Project(folder)
 
 
 class Project:
@@ -81,7 +85,7 @@ class Project:
 
     def __init__(
         self,
-        folder: Path,
+        folder: str | Path,
         *,
         clock: Callable[[], str] = utc_now,
         progress: Progress | None = None,
@@ -146,55 +150,75 @@ class Project:
         """
         from tilth.intake import choose_columns, take_in
 
-        reasons: dict[str, str] = {}
-        if not (self.folder / "tilth.toml").is_file():
+        fresh = self._known() is None
+        if fresh:
+            self._refuse_early(recipe, encoder)
             columns, reasons = choose_columns(data, text=text, label=label, id=id, encoding=encoding)
-            self._create(columns, eval, recipe, encoder)
         else:
-            self._same_columns(text, label, id)
-        before = self.workspace.config
-        result = take_in(
-            self.workspace,
+            self._same_settings(text, label, id, recipe, encoder)
+            columns, reasons = self.workspace.config.columns, {}
+
+        def workspace() -> Workspace:
+            if fresh:
+                self._create(columns, eval is not None, recipe, encoder)
+            return self.workspace
+
+        return take_in(
+            workspace,
+            columns,
             data,
             evaluation=eval,
             encoding=encoding,
             skip_bad=skip_bad,
             allow_unlabelled=allow_unlabelled,
+            first=fresh,
             reasons=reasons,
             progress=self.progress,
         )
-        if self.workspace.config != before:
-            from tilth.config import save
 
-            save(self.workspace.config, self.folder / "tilth.toml")
-        return result
+    def _known(self) -> Config | None:
+        """The settings of a project that has rows; None when they may still be chosen."""
+        if not (self.folder / FILE).is_file():
+            return None
+        return self.workspace.config if self.workspace.store.datasets() else None
 
-    def _create(
-        self, columns: ColumnNames, eval: object | None, recipe: str | None, encoder: str | None
-    ) -> None:
+    def _refuse_early(self, recipe: str | None, encoder: str | None) -> None:
+        """Refuse a folder, or an unknown or missing recipe, before anything is read."""
         from tilth.recipes import by_name
 
-        name = recipe or "text-linear.v1"
-        by_name(name, encoder=encoder or "")  # refuse an unknown or missing recipe before anything is made
-        config = Config(
-            name=self.folder.resolve().name,
-            columns=columns,
-            recipe=RecipeChoice(name, encoder or ""),
-            evaluation=Evaluation() if eval is None else Evaluation("file", 0.0),
-        )
-        self._workspace = Workspace.create(self.folder, config, self.clock)
+        if not (self.folder / FILE).is_file():
+            refuse_foreign(self.folder)
+        by_name(recipe or RecipeChoice.name, encoder=encoder or "")
 
-    def _same_columns(self, text: str | None, label: str | None, id: str | None) -> None:
-        known = self.workspace.config.columns
-        for option, given, has in (
-            ("text", text, known.text),
-            ("label", label, known.label),
-            ("id", id, known.id),
-        ):
-            if given is not None and given != has:
+    def _create(self, columns: ColumnNames, file: bool, recipe: str | None, encoder: str | None) -> None:
+        """Make the project, or complete one that was begun: its other settings stay."""
+        begun = (self.folder / FILE).is_file()
+        name = os.fsencode(self.folder.resolve().name).decode("utf-8", "replace")
+        config = self.workspace.config if begun else Config(name)
+        chosen = RecipeChoice(recipe or RecipeChoice.name, encoder or "")
+        share = config.evaluation.share or Evaluation.share
+        config = replace(
+            config,
+            columns=columns,
+            recipe=chosen if recipe or encoder else config.recipe,
+            evaluation=Evaluation("file", 0.0) if file else Evaluation("split", share),
+        )
+        if begun:
+            self.workspace.config = config
+            save(config, self.folder / FILE)
+        else:
+            self._workspace = Workspace.create(self.folder, config, self.clock)
+
+    def _same_settings(self, *given: str | None) -> None:
+        """Refuse options that contradict the project: they would be passed over in silence."""
+        columns, recipe = self.workspace.config.columns, self.workspace.config.recipe
+        has = (columns.text, columns.label, columns.id or "none", recipe.name, recipe.encoder)
+        names = ("text", "label", "id", "recipe", "encoder")
+        for option, wanted, known in zip(names, given, has, strict=True):
+            if wanted is not None and wanted != known:
                 raise InputError(
-                    f"this project reads the {option} from column {has!r}, not {given!r}; "
-                    "change tilth.toml, or use another --project"
+                    f"--{option} {wanted}: this project was made with {known!r}. Leave the option out, or "
+                    "make another project with --project"
                 )
 
     def audit(self) -> Audit:
@@ -213,17 +237,22 @@ class Project:
         return self.workspace.store.patch(ref)
 
     def patches(self, state: PatchState | None = None) -> list[PatchInfo]:
-        """All patches, or those in a state, oldest first."""
-        return self.workspace.store.patches(state)
+        """All patches, or those in a state, oldest first.
+
+        A proposed patch whose base is not the head of its data set any more is "stale": it can be made
+        again with `rebase`. It is proposed again when the head comes back to its base.
+        """
+        return decisions.standing(self.workspace, state)
 
     def add_patch(self, patch: Patch) -> PatchInfo:
-        """Put a patch (for example one read from a file) on record as proposed."""
-        for op in patch.ops:
-            if op.after is not None and op.after.label == "":
-                raise PatchError(f"row {op.row_id!r}: a label must not be empty; use null for none")
-        meta = {"minutes": self.workspace.config.minutes.of(patch.counts())}
-        self.workspace.store.save_patch(patch, meta=meta, now=self.clock())
-        return self.workspace.store.patch_info(patch.id)
+        """Put a patch (for example one read from a file) on record as proposed.
+
+        Raises
+        ------
+        NotFound : its base is no version of this project.
+        StaleOp : a row of the base is not as an op says.
+        """
+        return decisions.put_on_record(self.workspace, patch)
 
     def read_patch(self, path: str | Path) -> Patch:
         """Read a patch file.
@@ -234,63 +263,51 @@ class Project:
         """
         path = Path(path)
         try:
-            return patches.parse(path.read_text("utf-8"), name=path.name)
+            return patches.parse(path.read_text("utf-8-sig"), name=path.name)
         except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
+            raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
         except UnicodeDecodeError as error:
-            raise PatchError(f"{path}: not UTF-8 text (byte {error.start})") from error
+            raise PatchError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
 
     def write_patch(self, ref: str, path: str | Path) -> Path:
         """Write a patch as a JSON Lines file that can be edited and put in a git pull request."""
-        path = Path(path)
-        draft = path.with_name(path.name + ".part")
-        draft.write_text(patches.render(self.patch(ref)), "utf-8")
-        draft.replace(path)
-        return path
+        return write_text(Path(path), patches.render(self.patch(ref)))
 
     def rebase(self, ref: str) -> PatchInfo:
-        """The same ops on the present head, where they still fit.
+        """The same ops on the present head, where they still fit; the old patch is superseded.
 
         Raises
         ------
         StaleOp : a row changed since.
         """
-        old = self.patch(ref)
-        head = self.workspace.head(old.dataset)
-        patches.apply(self.workspace.snapshot(head), old)
-        return self.add_patch(replace(old, base=head.id, revises=old.id, created=self.clock()))
+        return decisions.rebase(self.workspace, ref)
 
     def trial(self, ref: str | Patch) -> Trial:
-        """Measure a patch with and without, on the evaluation rows that decide; kept for `accept`."""
+        """Measure a patch with and without, on the evaluation rows that decide; kept for `accept`.
+
+        Parameters
+        ----------
+        ref : the first characters of the id of a patch on record, or a patch, which is put on record.
+        """
         from tilth.trials import measure_patch
 
-        store = self.workspace.store
-        patch = ref if isinstance(ref, Patch) else self.patch(ref)
-        self.add_patch(patch)
-        known = self._trial_of(patch.id)
-        if known is not None and known.judge == f"eval:{self.workspace.eval_id()}":
+        ws = self.workspace
+        patch = decisions.on_record(ws, ref)
+        known = decisions.trial_of(ws, patch.id)
+        if known is not None and known.judge == f"eval:{ws.eval_id()}":
             return known
-        trial = measure_patch(self.workspace, patch, progress=self.progress)
-        info = store.patch_info(patch.id)
-        trial = replace(trial, predicted=info.meta.get("predicted"))
+        trial = measure_patch(ws, patch, progress=self.progress)
+        trial = replace(trial, predicted=ws.store.patch_info(patch.id).meta.get("predicted"))
         body = trial.to_json()
-        store.put_record("trial", f"{patch.id}:{trial.judge}", body, subject=patch.id, now=self.clock())
+        ws.store.put_record("trial", f"{patch.id}:{trial.judge}", body, subject=patch.id, now=ws.clock())
         return trial
 
-    def _trial_of(self, patch_id: str) -> Trial | None:
-        """The newest trial of a patch that still counts: its judge has not changed."""
-        from tilth.trial.record import Trial
-
-        for body in reversed(self.workspace.store.records("trial", patch_id)):
-            if body["judge"] in (f"eval:{self.workspace.eval_id()}",) or body["judge"].startswith("held"):
-                return Trial.from_json(body)
-        return None
-
-    def accept(self, ref: str, *, force: str = "", author: str = "person") -> Version:
+    def accept(self, ref: str | Patch, *, force: str = "", author: str = "person") -> Version:
         """Make a patch part of its data set.
 
         Parameters
         ----------
+        ref : as for `trial`.
         force : a reason, recorded, to accept what was not measured or is worse.
 
         Raises
@@ -298,44 +315,11 @@ class Project:
         HeadMoved : the data set changed since the patch was made.
         Refused : not measured, worse, or a slice got worse, and no reason was given.
         """
-        store = self.workspace.store
-        patch = self.patch(ref)
-        head = self.workspace.head(patch.dataset) if patch.base else None
-        if head is not None and patch.base != head.id:
-            raise HeadMoved(
-                f"patch {patch.id} was made on version {patch.base[:12]}, the head of {patch.dataset} is "
-                f"{head.id[:12]} now. Make it again with: tilth rebase {patch.id}"
-            )
-        trial = self._trial_of(patch.id)
-        if patch.dataset == TRAIN and not force:
-            if trial is None:
-                raise Refused(
-                    f"patch {patch.id} was not measured. Run: tilth trial {patch.id} "
-                    "(or give a reason with --force REASON)"
-                )
-            if trial.verdict == "worse":
-                raise Refused(f"patch {patch.id} makes the model worse; give a reason with --force REASON")
-            if trial.regressions:
-                names = ", ".join(s.name for s in trial.regressions)
-                raise Refused(
-                    f"patch {patch.id} makes a slice worse: {names}; give a reason with --force REASON"
-                )
-        info = store.patch_info(patch.id)
-        meta = {**info.meta, "judge": trial.judge if trial else "", "forced": force}
-        store.save_patch(patch, meta=meta, now=self.clock())
-        version = store.commit(patch, note=patch.title or f"patch {patch.id}", now=self.clock())
-        reason = f"forced: {force}" if force else (trial.verdict if trial else "")
-        store.set_patch_state(patch.id, "accepted", reason=reason, author=author, now=self.clock())
-        return version
+        return decisions.accept(self.workspace, ref, force=force.strip(), author=author)
 
     def reject(self, ref: str, *, reason: str, author: str = "person") -> PatchInfo:
         """Put a patch aside with a reason."""
-        store = self.workspace.store
-        info = store.patch_info(ref)
-        if info.state == "accepted":
-            raise Refused(f"patch {info.id} is accepted already; undo it with: tilth revert {info.id}")
-        store.set_patch_state(info.id, "rejected", reason=reason, author=author, now=self.clock())
-        return store.patch_info(info.id)
+        return decisions.reject(self.workspace, ref, reason=reason, author=author)
 
     def revert(self, ref: str, *, author: str = "person") -> Version:
         """Undo an accepted patch by its inverse, as a new version.
@@ -345,17 +329,7 @@ class Project:
         Refused : the patch is not accepted.
         StaleOp : a later patch changed the same rows.
         """
-        store = self.workspace.store
-        info = store.patch_info(ref)
-        if info.state != "accepted":
-            raise Refused(f"patch {info.id} is {info.state}, not accepted; there is nothing to undo")
-        inverse = patches.invert(store.patch(info.id), self.workspace.head(info.dataset).id)
-        inverse = replace(inverse, author=author, created=self.clock())
-        version = store.commit(inverse, note=inverse.title, now=self.clock())
-        store.set_patch_state(
-            info.id, "reverted", reason=f"by patch {inverse.id}", author=author, now=self.clock()
-        )
-        return version
+        return decisions.revert(self.workspace, ref, author=author)
 
     def log(self, dataset: str = TRAIN) -> list[Version]:
         """Versions of a data set, oldest first."""
@@ -385,7 +359,8 @@ class Project:
         from tilth.export import write_rows
 
         store, columns = self.workspace.store, self.workspace.config.columns
-        return write_rows(store.rows(store.version(ref)), Path(out), columns)
+        version = store.version(ref)
+        return write_rows(lambda: store.rows(version), Path(out), columns)
 
     def status(self) -> dict[str, Any]:
         """Where the project stands, as a JSON object."""
@@ -403,10 +378,8 @@ class Project:
                     "unlabelled": labels.get(None, 0),
                 }
             )
-        counts: dict[str, int] = {}
-        for info in ws.store.patches():
-            counts[info.state] = counts.get(info.state, 0) + 1
         last = self.last_result()
+        done = last is not None and last["version"] == ws.head(TRAIN).id
         columns = ws.config.columns
         return {
             "project": ws.config.name,
@@ -415,9 +388,9 @@ class Project:
             "recipe": ws.config.recipe.name,
             "metric": ws.config.goal.metric,
             "datasets": sets,
-            "patches": counts,
+            "patches": dict(Counter(info.state for info in self.patches())),
             "last_run": last and {k: last[k] for k in ("before", "after", "gain", "created")},
-            "next": "tilth report" if last else ("tilth improve" if sets else "tilth ingest FILE"),
+            "next": "tilth report" if done else ("tilth improve" if sets else "tilth ingest FILE"),
         }
 
     def last_result(self) -> dict[str, Any] | None:
@@ -437,24 +410,25 @@ class Project:
 
         if data is not None:
             self.ingest(data, **options)
-        result = improve(self.workspace, self.progress)
-        self.report()
-        return Improvement(result)
+        elif options:
+            raise InputError(f"{', '.join(options)}: these say how data are taken in, but no data were given")
+        result = Improvement(improve(self.workspace, self.progress))
+        self._write_report(result.body, self.folder / "report.html")
+        return result
 
     def report(self, out: str | Path | None = None) -> Path:
-        """Write the HTML report of the last run.
+        """Write the HTML report of the last run; returns its path.
 
         Raises
         ------
         NotFound : `improve` was not run yet.
         """
-        from tilth.report.html import render
-
         result = self.last_result()
         if result is None:
             raise NotFound("there is nothing to report yet; run: tilth improve")
-        path = Path(out) if out is not None else self.folder / "report.html"
-        draft = path.with_name(path.name + ".part")
-        draft.write_text(render(result), "utf-8")
-        draft.replace(path)
-        return path
+        return self._write_report(result, Path(out) if out is not None else self.folder / "report.html")
+
+    def _write_report(self, result: dict[str, Any], path: Path) -> Path:
+        from tilth.report.html import render
+
+        return write_text(path, render(result))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tilth.audit.run import Audit
     from tilth.recipes import Recipe
 
-__all__ = ["EVAL", "TRAIN", "Workspace", "utc_now"]
+__all__ = ["EVAL", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
 
 TRAIN, EVAL = "train", "eval"
 EMPTY = Snapshot([], [], {})
@@ -29,6 +29,28 @@ EMPTY = Snapshot([], [], {})
 def utc_now() -> str:
     """Seconds-precise ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder in which a project cannot be made.
+
+    Raises
+    ------
+    ProjectError : it is a file, or holds what is not a project's.
+    """
+    try:
+        foreign = sorted(p.name for p in folder.iterdir() if p.name not in ("data", "report.html"))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ProjectError(
+            f"cannot make a project in {folder}: {error.strerror}; choose another folder with --project"
+        ) from error
+    if foreign:
+        raise ProjectError(
+            f"{folder} exists, is no Tilth project and is not empty (it holds {foreign[0]}); choose another "
+            "folder with --project"
+        )
 
 
 class Workspace:
@@ -71,10 +93,7 @@ class Workspace:
 
         The store comes first and tilth.toml last: a folder without tilth.toml is an interrupted start.
         """
-        if folder.is_dir() and any(p.name not in ("data", "report.html") for p in folder.iterdir()):
-            raise ProjectError(
-                f"{folder} exists, is not empty and is no Tilth project; choose another with --project"
-            )
+        refuse_foreign(folder)
         started = (folder / "data" / "tilth.db").is_file()
         store = Store.open(folder) if started else Store.create(folder)
         configuration.save(config, folder / configuration.FILE)

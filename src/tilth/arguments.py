@@ -1,0 +1,112 @@
+"""What the command line takes: each verb and its options. Nothing heavy is imported for --help."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["parser"]
+
+
+def parser() -> argparse.ArgumentParser:
+    """All verbs and their options."""
+    top = argparse.ArgumentParser(
+        prog="tilth",
+        description="Pull requests for training data: find what is wrong, change it, measure what it did.",
+        epilog="Start with: tilth improve FILE --label COLUMN",
+    )
+    top.add_argument("--version", action="version", version=_version())
+    shared = argparse.ArgumentParser(add_help=False)
+    where = "project folder (default: the one you are in, else the only one in this folder)"
+    shared.add_argument("--project", type=Path, metavar="DIR", help=where)
+    shared.add_argument("--json", action="store_true", help="print one JSON value instead of tables")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, help: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=help, description=help, parents=[shared])
+
+    p = verb("improve", "ingest, audit, propose, try, and accept what is measured to be better")
+    p.add_argument("file", nargs="?", help="data to take in; none: work on what is in the project")
+    _ingest_options(p)
+    p = verb("ingest", "take a file of rows into the project")
+    p.add_argument("file", help="CSV, TSV, JSON Lines, JSON, Parquet or Arrow")
+    _ingest_options(p)
+    verb("status", "where the project stands")
+    p = verb("audit", "find wrong labels, conflicts, copies, leaks, outliers, starved classes, broken rows")
+    p.add_argument("--code", metavar="TILnnn", help="only findings of this code")
+    p.add_argument("--limit", type=_count, default=20, metavar="N", help="findings to show (default 20)")
+    verb("propose", "make a handful of patches out of the findings")
+    _patch_verbs(verb)
+    p = verb("log", "versions of a data set")
+    p.add_argument("dataset", nargs="?", default="train", help="train (default) or eval")
+    p = verb("diff", "what differs between two versions")
+    p.add_argument("a", help="version: id, train@3, train~1 or train")
+    p.add_argument("b", help="version to compare it with")
+    p.add_argument("--limit", type=_count, default=20, metavar="N", help="changes to show (default 20)")
+    p = verb("checkout", "write the rows of a version to a file")
+    p.add_argument("version", help="id, train@3, train~1 or train")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv .tsv .jsonl .parquet")
+    p = verb("report", "write the HTML report of the last run")
+    p.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the project folder")
+    p = verb("example", "write the example tickets into a folder")
+    p.add_argument("folder", type=Path, help="it is made where there is none")
+    return top
+
+
+def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Verbs about patches."""
+    which = "id of a patch, or its first 4 or more characters"
+    states = ["proposed", "accepted", "rejected", "reverted", "stale", "superseded"]
+    p = verb("patches", "list patches")
+    p.add_argument("--state", choices=states, help="only those in this state")
+    p = verb("patch", "show a patch, or write it to a file that can be edited")
+    p.add_argument("patch", help=which)
+    p.add_argument("--out", type=Path, metavar="FILE", help="patch file to write")
+    p = verb("trial", "measure a patch: the same recipe with and without it")
+    _patch_or_file(p, which)
+    p.add_argument("--markdown", action="store_true", help="print the table for a git pull request")
+    p = verb("accept", "make a patch part of the data set")
+    _patch_or_file(p, which)
+    p.add_argument("--force", default="", metavar="REASON", help="accept against the evidence; recorded")
+    p.add_argument("--author", default="person", metavar="NAME", help="who decides; recorded")
+    p = verb("reject", "put a patch aside")
+    p.add_argument("patch", help=which)
+    p.add_argument("--reason", required=True, metavar="TEXT", help="recorded")
+    p.add_argument("--author", default="person", metavar="NAME", help="who decides; recorded")
+    p = verb("revert", "undo an accepted patch by its inverse")
+    p.add_argument("patch", help=which)
+    p.add_argument("--author", default="person", metavar="NAME", help="who decides; recorded")
+    p = verb("rebase", "make a patch again on the present head")
+    p.add_argument("patch", help=which)
+
+
+def _patch_or_file(p: argparse.ArgumentParser, which: str) -> None:
+    either = p.add_mutually_exclusive_group(required=True)
+    either.add_argument("patch", nargs="?", metavar="PATCH", help=which)
+    either.add_argument("--patch", dest="patch_file", type=Path, metavar="FILE", help="a patch file")
+
+
+def _count(text: str) -> int:
+    """A whole number from 0 up."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def _ingest_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--label", metavar="COL", help="label column (default: guessed)")
+    p.add_argument("--text", metavar="COL", help="text column (default: guessed)")
+    p.add_argument("--id", metavar="COL", help="id column (default: guessed; none: from the content)")
+    p.add_argument("--eval", metavar="FILE", help="evaluation rows (default: a share is set apart)")
+    p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
+    p.add_argument("--skip-bad", action="store_true", help="set rows that cannot be read aside")
+    p.add_argument("--allow-unlabelled", action="store_true", help="take rows without a label in")
+    p.add_argument("--recipe", metavar="NAME", help="text-linear.v1 (default) or text-embed.v1")
+    p.add_argument("--encoder", metavar="DIR", help="sentence encoder for text-embed.v1")
+
+
+def _version() -> str:
+    from tilth import __version__
+
+    return f"tilth {__version__}"
