@@ -90,8 +90,8 @@ class Store:
         """
         if not (folder / FILE).is_file():
             raise ProjectError(
-                f"no Tilth project in {folder} (no file {FILE}); "
-                "run `tilth init` there or go to the project folder"
+                f"no Tilth project in {folder} (no file {FILE}). Go to the project folder, get the file "
+                "from where it is kept, or make a project with: tilth ingest FILE --project FOLDER"
             )
         store = cls(folder, wait=wait)
         try:
