@@ -16,6 +16,7 @@ import numpy as np
 
 from tilth.audit.base import Finding
 from tilth.data import Snapshot, Version
+from tilth.errors import HeadMoved, ProjectBusy
 from tilth.patch import Patch, from_rows
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
@@ -31,6 +32,10 @@ __all__ = ["improve", "propose"]
 ROUNDS = 4
 LEVEL = 1 - 0.05 / len(PROCEDURES)
 EXAMPLES = 8
+BUSY = (
+    "another process changed the training rows while this one was at work. Nothing is lost: run the same "
+    "command again, it goes on from the present rows"
+)
 
 
 def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Procedure, Patch, float]]:
@@ -67,16 +72,22 @@ def improve(ws: Workspace, progress: Progress | None = None) -> dict[str, Any]:
     -------
     A JSON object: before, after, gain, patches, worklist, version, eval_version, recipe, seconds ...
     """
-    done = ws.store.record("result", ws.key("result", ws.head(TRAIN).id, ws.eval_id()))
+    done = ws.store.record("result", _result_key(ws, ws.head(TRAIN).id))
     if done is not None:
         return done
     began = time.process_time()
     run = _Run(ws, progress)
     run.rounds()
     result = run.result(time.process_time() - began)
-    now = ws.clock()
-    ws.store.put_record("result", ws.key("result", result["version"], ws.eval_id()), result, now=now)
+    ws.store.put_record("result", _result_key(ws, result["version"]), result, now=ws.clock())
+    # after the result: killed in between, a run without a result is continued, not begun anew
+    run.save(complete=True)
     return result
+
+
+def _result_key(ws: Workspace, version: str) -> str:
+    """The worklist is ranked by minutes, so other minutes make another result."""
+    return ws.key("result", version, ws.eval_id(), ws.config.minutes)
 
 
 class _Run:
@@ -84,38 +95,35 @@ class _Run:
 
     def __init__(self, ws: Workspace, progress: Progress | None) -> None:
         self.ws, self.progress = ws, progress
-        self.start = self._start()
+        self.head = ws.head(TRAIN)
+        self.start, self.body = self._unfinished() or (self.head, {"steps": []})
         self.rows = ws.snapshot(self.start)
-        self.body: dict[str, Any] = ws.store.record("run", self.name) or {"steps": []}
-        self.first: dict[str, Any] = {}
         self._bench: Bench | None = None
         self._replayed = 0
 
-    def _start(self) -> Version:
-        """Where an unfinished run on this head began, else the head itself."""
-        head = self.ws.head(TRAIN)
+    def _unfinished(self) -> tuple[Version, dict[str, Any]] | None:
+        """Start and body of a run that was interrupted and led to the present head."""
         for record in reversed(self.ws.store.records("run")):
-            mine = record.get("key") == self.ws.key("run", record["start"], self.ws.eval_id())
+            mine = record["key"] == self.ws.key("run", record["start"], self.ws.eval_id())
             # killed between the commit and the note of it: the head is the pending patch's version
-            at_head = record["head"] == head.id or any(
-                s["patch"] == head.patch for s in record.get("pending", [])
-            )
-            if mine and at_head and not record.get("complete"):
-                return self.ws.store.version(record["start"], TRAIN)
-        return head
+            pending = [step["patch"] for step in record.get("pending", [])]
+            at_head = record["head"] == self.head.id or self.head.patch in pending
+            if mine and at_head and not record["complete"]:
+                return self.ws.store.version(record["start"], TRAIN), record
+        return None
 
-    @property
-    def name(self) -> str:
-        return self.ws.key("run", self.start.id, self.ws.eval_id())
+    def save(self, complete: bool = False) -> None:
+        """Note how far the run is.
 
-    def _save(self, complete: bool = False) -> None:
-        self.body |= {
-            "key": self.name,
-            "start": self.start.id,
-            "head": self.ws.head(TRAIN).id,
-            "complete": complete,
-        }
-        self.ws.store.put_record("run", self.name, self.body, now=self.ws.clock())
+        Raises
+        ------
+        ProjectBusy : somebody else changed train; this run would not know what it measured.
+        """
+        if self.ws.head(TRAIN).id != self.head.id:
+            raise ProjectBusy(BUSY)
+        key = self.ws.key("run", self.start.id, self.ws.eval_id())
+        self.body |= {"key": key, "start": self.start.id, "head": self.head.id, "complete": complete}
+        self.ws.store.put_record("run", key, self.body, now=self.ws.clock())
 
     def bench(self) -> Bench:
         """The judge, brought to the state after the accepted steps."""
@@ -141,10 +149,9 @@ class _Run:
     def rounds(self) -> None:
         """Try proposals in order of predicted gain until nothing more is better."""
         self._recover()
-        for _ in range(ROUNDS):
-            if not self._round():
-                break
-        self._save(complete=True)
+        # counted by what was accepted, so that a continued run does not try for longer
+        while sum(s["state"] == "accepted" for s in self.body["steps"]) < ROUNDS and self._round():
+            pass
 
     def _recover(self) -> None:
         """A step that was committed but not noted (killed in between) is noted now."""
@@ -160,7 +167,8 @@ class _Run:
         taken = {s["procedure"] for s in self.body["steps"] if s["state"] == "accepted"}
         once = set(ALTERNATIVES) & taken
         for p, patch, predicted in propose(self.ws, self.progress):
-            if p.name in tried or (p.name in ALTERNATIVES and once and p.name not in once):
+            other = p.name in ALTERNATIVES and once and p.name not in once
+            if p.name in tried or other or self._put_aside(patch):
                 continue
             trial = self._trial(p, patch, predicted)
             better = trial.verdict == "better" and not trial.regressions
@@ -171,15 +179,25 @@ class _Run:
             )
             if better:
                 self.body["pending"] = [step]
-                self._save()
-                self.ws.store.save_patch(patch, meta=meta, now=self.ws.clock())
-                self.ws.store.commit(patch, note=patch.title, now=self.ws.clock())
+                self.save()
+                self._commit(patch, meta)
                 self.body["pending"] = []
             self.body["steps"].append(step | {"state": "accepted" if better else "proposed"})
-            self._save()
+            self.save()
             if better:
                 return True
         return False
+
+    def _commit(self, patch: Patch, meta: dict[str, Any]) -> None:
+        self.ws.store.save_patch(patch, meta=meta, now=self.ws.clock())
+        try:
+            self.head = self.ws.store.commit(patch, note=patch.title, now=self.ws.clock())
+        except HeadMoved:
+            raise ProjectBusy(BUSY) from None
+
+    def _put_aside(self, patch: Patch) -> bool:
+        """A person rejected or reverted this very patch: what was decided is not decided again."""
+        return self.ws.store.patch_info(patch.id).state in ("rejected", "reverted")
 
     def _trial(self, p: Procedure, patch: Patch, predicted: float) -> Trial:
         """Judge the procedure on held-out training rows."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from tilth.audit.base import View
 from tilth.audit.leakage import leaked
+from tilth.copies import find_copies
 from tilth.data import Row, Snapshot
 from tilth.errors import TrialError
 from tilth.patch import Op, Patch, apply
@@ -50,15 +51,20 @@ def reporting_rows(ws: Workspace, evaluation: Snapshot) -> tuple[np.ndarray, str
     return ~deciding_half(evaluation.ids), "the half of the evaluation rows that decides nothing"
 
 
-def _arms(
-    ws: Workspace, base: Snapshot, after: Snapshot, ops: Sequence[Op], test: Snapshot
-) -> tuple[object, Comparison, np.ndarray, tuple[str, ...]]:
-    """One feature matrix for all rows of both arms and the evaluation rows, and the comparison on it."""
-    new: list[Row] = [
+def _new_rows(ops: Sequence[Op]) -> list[Row]:
+    """Rows with fields that train does not have yet: added and edited ones."""
+    return [
         op.after
         for op in ops
         if op.after is not None and (op.before is None or op.before.fields != op.after.fields)
     ]
+
+
+def _arms(
+    ws: Workspace, base: Snapshot, after: Snapshot, ops: Sequence[Op], test: Snapshot
+) -> tuple[object, Comparison, np.ndarray, tuple[str, ...]]:
+    """One feature matrix for all rows of both arms and the evaluation rows, and the comparison on it."""
+    new = _new_rows(ops)
     text = ws.config.columns.text
     texts = base.texts(text) + [str(row.fields.get(text, "")) for row in new]
     learned, features = ws.recipe.learn(texts)
@@ -92,6 +98,18 @@ def _arms(
         truth=truth,
     )
     return x, comparison, touched, classes
+
+
+def _copied(patch: Patch, evaluation: Snapshot, text: str) -> np.ndarray:
+    """Mask of evaluation rows that the patch would bring into train: whoever learned a row cannot fail it."""
+    new = [str(row.fields.get(text, "")) for row in _new_rows(patch.ops)]
+    if not new or not len(evaluation):
+        return np.zeros(len(evaluation), dtype=bool)
+    copies = find_copies([*new, *evaluation.texts(text)])
+    inside = np.unique(copies.exact[: len(new)])
+    first, second = copies.pairs.T
+    near = [first[np.isin(second, inside)], second[np.isin(first, inside)]]
+    return np.isin(copies.exact[len(new) :], np.concatenate([inside, *near]))
 
 
 def measure_versions(
@@ -136,6 +154,8 @@ def measure_patch(ws: Workspace, patch: Patch, *, progress: Progress | None = No
     base, evaluation = ws.snapshot(base_version), ws.evaluation()
     view = ws.view(progress)
     usable, leaks, unknown = scorable(view, evaluation)
+    copied = usable & _copied(patch, evaluation, ws.config.columns.text)
+    usable &= ~copied
     judges = evaluation.take(np.flatnonzero(usable & deciding_half(evaluation.ids)).tolist())
     if len(judges) < 10:
         raise TrialError(
@@ -147,6 +167,10 @@ def measure_patch(ws: Workspace, patch: Patch, *, progress: Progress | None = No
     notes = []
     if leaks:
         notes.append(f"{leaks} evaluation rows have a copy in train and were not scored")
+    if copied.any():
+        notes.append(
+            f"{copied.sum()} evaluation rows have a copy in what the patch adds; they were not scored"
+        )
     if unknown:
         notes.append(f"{unknown} evaluation rows have a label that train does not know")
     counts = patch.counts()
