@@ -71,6 +71,19 @@ class Audit:
 
         return frame([f.to_json() for f in self.findings])
 
+    def __str__(self) -> str:
+        counts = ", ".join(f"{code} {n}" for code, n in self.counts().items() if n)
+        failed = f"; NOT CHECKED: {', '.join(self.failed)}" if self.failed else ""
+        return f"{len(self.findings)} findings in {self.rows:,} rows ({counts or 'none'}){failed}"
+
+    def _repr_html_(self) -> str:
+        from tilth.frames import html_table
+
+        rows = [
+            {"code": f.code, "row": f.rows[0] if f.rows else "", "claim": f.message} for f in self.findings
+        ]
+        return html_table(str(self), rows)
+
     def to_json(self) -> dict[str, Any]:
         """Summary and findings as a JSON object."""
         return {

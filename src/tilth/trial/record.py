@@ -77,10 +77,25 @@ class Trial:
         """Slices that got worse after correction for multiplicity: they block acceptance."""
         return [s for s in self.slices if s.verdict == "worse"]
 
+    def __str__(self) -> str:
+        e = self.effect
+        return (
+            f"{self.title}: {self.metric} {e.value:+.4f} [{e.low:+.4f}, {e.high:+.4f}], {self.verdict} "
+            f"({e.rows:,} rows; an effect of {e.detectable:.4f} would have been seen)"
+        )
+
+    def _repr_html_(self) -> str:
+        from tilth.frames import html_table
+
+        return html_table(str(self), self._lines())
+
     def to_pandas(self) -> pandas.DataFrame:
         """One line for the whole and one for each slice."""
         from tilth.frames import frame
 
+        return frame(self._lines())
+
+    def _lines(self) -> list[dict[str, Any]]:
         whole = {
             "name": "all rows",
             "rows": self.effect.rows,
@@ -91,7 +106,7 @@ class Trial:
             "high": self.effect.high,
             "verdict": self.verdict,
         }
-        return frame([whole, *(asdict(s) for s in self.slices)])
+        return [whole, *(asdict(s) for s in self.slices)]
 
     def to_json(self) -> dict[str, Any]:
         """The trial as a JSON object."""
