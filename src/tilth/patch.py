@@ -253,7 +253,7 @@ def _row_of(body: Mapping[str, Any], where: str) -> Row:
         if label is not None and not isinstance(label, str):
             raise PatchError(f"{where}: a label is a text or null, not {label!r}")
         return Row(body["id"], body["fields"], label, body.get("source", ""))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PatchError(f"{where}: a row needs 'id', 'fields' and 'label' ({error})") from error
 
 
@@ -296,7 +296,11 @@ def render(patch: Patch) -> str:
 def _plain(body: object) -> bool:
     text = json.dumps(body, ensure_ascii=False)
     return not any(
-        "\ud800" <= c <= "\udfff" or c in "\u2028\u2029\x85\x7f" or "\u202a" <= c <= "\u202e" for c in text
+        "\ud800" <= c <= "\udfff"
+        or c in "\u2028\u2029\x85\x7f"
+        or "\u202a" <= c <= "\u202e"
+        or "\u2066" <= c <= "\u2069"
+        for c in text
     )
 
 
@@ -309,6 +313,7 @@ def parse(text: str, *, name: str = "patch") -> Patch:
     """
     header: dict[str, Any] | None = None
     ops: list[Op] = []
+    first: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -317,6 +322,8 @@ def parse(text: str, *, name: str = "patch") -> Patch:
             body = json.loads(line)
         except json.JSONDecodeError as error:
             raise PatchError(f"{where}: not JSON ({error.msg}, column {error.colno})") from error
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
+            raise PatchError(f"{where}: JSON that cannot be read ({error})") from error
         if not isinstance(body, dict):
             raise PatchError(f"{where}: a line is a JSON object, not {type(body).__name__}")
         if header is None:
@@ -327,7 +334,13 @@ def parse(text: str, *, name: str = "patch") -> Patch:
                 )
             header = body
             continue
-        ops.append(op_of(body, where))
+        op = op_of(body, where)
+        if first.setdefault(op.row_id, number) != number:
+            raise PatchError(
+                f"{where}: row {op.row_id!r} has an op in line {first[op.row_id]} already; "
+                "keep one op for each row"
+            )
+        ops.append(op)
     if header is None:
         raise PatchError(f"{name}: the file is empty")
     for key in ("dataset", "base"):
