@@ -230,6 +230,8 @@ def calibrate(logits: Array, labels: Array) -> Calibration:
     from scipy.optimize import minimize
 
     k = logits.shape[1]
+    if len(labels) == 0:
+        return Calibration(1.0, 0.0)
     if len(labels) > 20_000:  # two numbers need no more rows than this
         pick = np.linspace(0, len(labels) - 1, 20_000).astype(int)
         logits, labels = logits[pick], labels[pick]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tilth import stats
 from tilth.stats import (
+    Calibration,
     Effect,
     calibrate,
     effect,
@@ -261,6 +262,10 @@ def test_calibrated_probabilities_are_calibrated() -> None:
     assert expected_calibration_error(p.max(axis=1), hits) < 0.02
     raw = softmax(logits.copy())
     assert expected_calibration_error(raw.max(axis=1), hits) > 0.05
+
+
+def test_calibrate_without_labels_changes_nothing() -> None:
+    assert calibrate(np.empty((0, 3), np.float32), np.empty(0, int)) == Calibration(1.0, 0.0)
 
 
 def test_calibrate_reads_no_more_rows_than_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

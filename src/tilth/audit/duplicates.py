@@ -58,7 +58,7 @@ class ConflictingCopies:
                     suggestions=tuple(Suggestion("relabel", i, best) for i in wrong),
                 )
             )
-        return out
+        return sorted(out, key=lambda f: -f.score)
 
 
 class ExactCopies:

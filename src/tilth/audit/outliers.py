@@ -30,7 +30,7 @@ class Outliers:
     name = "outlier"
 
     def __init__(self, z: float = 3.0) -> None:
-        if z <= 0:
+        if not z > 0:
             raise ValueError(f"z is positive, not {z}")
         self.z = z
 
