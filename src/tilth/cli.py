@@ -47,16 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _VERBS[options.verb](options)
     except TilthError as error:
-        if options.json:
-            _write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
-        _console(err=True).print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        return 1
+        return _fail(options, type(error).__name__, str(error))
     except KeyboardInterrupt:
         _console(err=True).print("\ninterrupted; nothing is lost: run the same command to continue")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        words = f"cannot use {error.filename or 'a file'}: {error.strerror or error}; check its permissions"
+        return _fail(options, "OSError", words)
+
+
+def _fail(options: argparse.Namespace, name: str, message: str) -> int:
+    """Say what is wrong: a sentence on standard error, with --json also an object on standard output."""
+    if options.json:
+        _write(json.dumps({"error": name, "message": message}) + "\n")
+    _console(err=True).print(f"[bold red]error:[/] {_plain(message)}", highlight=False, soft_wrap=True)
+    return 1
 
 
 def _plain(text: str) -> str:
@@ -303,6 +311,8 @@ def _trial(options: argparse.Namespace) -> int:
         parser().error("--markdown and --json exclude each other")
     with _open(options) as project:
         trial = project.trial(_patch_of(options, project))
+    for note in trial.notes:
+        _console(err=True).print(_plain(note), soft_wrap=True)
     if options.markdown:
         _write(markdown.trial(trial.to_json()))
     else:

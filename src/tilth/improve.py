@@ -16,7 +16,7 @@ import numpy as np
 
 from tilth.audit.base import Finding
 from tilth.data import Snapshot, Version
-from tilth.errors import HeadMoved, ProjectBusy
+from tilth.errors import HeadMoved, ProjectBusy, TrialError
 from tilth.patch import Patch, from_rows
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
@@ -164,13 +164,19 @@ class _Run:
     def _round(self) -> bool:
         """One pass over the proposals; True when one was accepted."""
         tried = {s["procedure"] for s in self.body["steps"] if s["state"] != "accepted"}
+        tried |= set(self.body.get("unmeasured", {}))
         taken = {s["procedure"] for s in self.body["steps"] if s["state"] == "accepted"}
         once = set(ALTERNATIVES) & taken
         for p, patch, predicted in propose(self.ws, self.progress):
             other = p.name in ALTERNATIVES and once and p.name not in once
             if p.name in tried or other or self._put_aside(patch):
                 continue
-            trial = self._trial(p, patch, predicted)
+            try:
+                trial = self._trial(p, patch, predicted)
+            except TrialError as error:
+                # too few rows, say: no evidence either way, and the others may still be measured
+                self.body.setdefault("unmeasured", {})[p.name] = str(error)
+                continue
             better = trial.verdict == "better" and not trial.regressions
             step = {"procedure": p.name, "patch": patch.id, "trial": trial.to_json()}
             meta = {"predicted": predicted, "minutes": trial.minutes, "judge": trial.judge}
@@ -253,6 +259,7 @@ class _Run:
             "out_of_sample_accuracy": audit.get("accuracy", audit.get("out_of_sample_accuracy")),
             "rows": audit["rows"],
         }
+        body["unmeasured"] = self.body.get("unmeasured", {})
         body["patches"] = [self._patch_json(s) for s in self.body["steps"]]
         body["worklist"] = worklist(ws, findings, body["patches"])
         body["history"] = [

@@ -142,7 +142,7 @@ def take_in(
     """
     reader = _Reader(columns, skip_bad, allow_unlabelled, progress)
     source = ingest.open_source(data, encoding=encoding)
-    labels = reader.check(source, "reading")
+    labels, judges = reader.check(source, "reading"), Counter[str | None]()
     given = None if evaluation is None else ingest.open_source(evaluation, encoding=encoding)
     if given is not None:
         if given.digest() == source.digest():
@@ -150,11 +150,13 @@ def take_in(
                 f"{given.name} is the file to train on: a model is not judged on the rows that it learned. "
                 "Give another file with --eval, or none: a share of the rows is then set apart"
             )
-        reader.check(given, "reading evaluation rows")
+        judges = reader.check(given, "reading evaluation rows")
     if not skip_bad:
         reader.log.raise_if_any()
     if first:
         _worth_learning(source.name, columns.label, labels)
+    if given is not None:
+        _able_to_judge(given.name, judges, labels if first else None)
     ws = open_workspace()
     how = f"{columns} {skip_bad} {allow_unlabelled} {encoding}"
     return _Loader(ws, reader, how).load_all(source, given, reasons or {})
@@ -176,6 +178,18 @@ def _worth_learning(name: str, column: str, labels: Counter[str | None]) -> None
     if len(known) >= LEAST_UNIQUE and max(labels[x] for x in known) == 1:
         raise InputError(
             f"{name}: the {len(known):,} labels are all different, so there is nothing to learn; {other}"
+        )
+
+
+def _able_to_judge(name: str, judges: Counter[str | None], labels: Counter[str | None] | None) -> None:
+    """Refuse evaluation rows that can tell nothing about these training labels."""
+    found = sorted(x for x in judges if x is not None)
+    if not found:
+        raise InputError(f"{name} has no row with a label, so it can judge nothing; check the file of --eval")
+    if labels is not None and not judges.keys() & labels.keys():
+        raise InputError(
+            f"{name} has none of the labels of the training rows: its labels are such as {found[0][:60]!r}, "
+            f"theirs such as {min(x for x in labels if x)[:60]!r}; check the file of --eval"
         )
 
 

@@ -98,14 +98,13 @@ def out_of_sample(
 ) -> np.ndarray:
     """(n, k) logits of each row from a fit without its fold."""
     out = np.zeros((len(labels), classes), dtype=np.float32)
-    whole = logistic.design(x, penalty)
     names = np.unique(fold)
     for done, f in enumerate(names):
         inside = np.flatnonzero((fold != f) & (labels >= 0))
         held = np.flatnonzero(fold == f)
         if len(inside) == 0:
             continue
-        d = logistic.part(whole, inside)
+        d = logistic.design(x[inside], penalty)
         head = logistic.fit(d, labels[inside], classes, max_iter=16, tolerance=1e-2)
         out[held] = head.scores(x[held])
         if progress:

@@ -7,6 +7,7 @@ on any, and from the *reporting half* after that. Evaluation rows with a copy in
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import time
 from collections.abc import Sequence
@@ -112,6 +113,17 @@ def _copied(patch: Patch, evaluation: Snapshot, text: str) -> np.ndarray:
     return np.isin(copies.exact[len(new) :], np.concatenate([inside, *near]))
 
 
+def _unknown_labels(patch: Patch, base: Snapshot) -> list[str]:
+    """A label that train does not have may be a new class, or a slip of the pen."""
+    known = sorted({label for label in base.labels if label is not None})
+    new = sorted({op.after.label for op in patch.ops if op.after and op.after.label} - set(known))
+    if not new:
+        return []
+    near = difflib.get_close_matches(new[0], known, 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return [f"the patch brings in {len(new)} label(s) that train does not have, such as {new[0]!r}{hint}"]
+
+
 def measure_versions(
     ws: Workspace,
     base: Snapshot,
@@ -173,6 +185,7 @@ def measure_patch(ws: Workspace, patch: Patch, *, progress: Progress | None = No
         )
     if unknown:
         notes.append(f"{unknown} evaluation rows have a label that train does not know")
+    notes += _unknown_labels(patch, base)
     counts = patch.counts()
     return Trial(
         patch=patch.id,

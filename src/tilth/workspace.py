@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tilth import config as configuration
 from tilth.config import Config
 from tilth.data import Snapshot, Version
-from tilth.errors import NotFound, ProjectError
+from tilth.errors import ConfigError, NotFound, ProjectError, Refused
 from tilth.signals import Progress
 from tilth.store import Store
 
@@ -162,8 +163,22 @@ class Workspace:
         if key not in self._views:
             text = self.config.columns.text
             rows, evaluation = self.snapshot(version), self.evaluation()
+            self._refuse_unreadable(rows)
             self._views = {key: look(self.recipe, rows, evaluation, text, progress=progress)}
         return self._views[key]
+
+    def _refuse_unreadable(self, rows: Snapshot) -> None:
+        """Nothing can be said about no rows, or about rows without a text."""
+        if not any(label is not None for label in rows.labels):
+            raise Refused(
+                f"none of the {len(rows):,} rows in train has a label, so there is nothing to learn from. Take "
+                "rows in with: tilth ingest FILE, or undo the last change; see: tilth log"
+            )
+        text = self.config.columns.text
+        if text not in rows.columns:
+            near = difflib.get_close_matches(text, rows.columns, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(map(repr, rows.columns))}"
+            raise ConfigError(f"{configuration.FILE} [columns] text: no row has a column {text!r}; {hint}")
 
     def audit(self, progress: Progress | None = None) -> Audit:
         """Audit the head of train; the result is kept, so the same audit never runs twice."""

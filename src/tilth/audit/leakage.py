@@ -50,7 +50,7 @@ class Leakage:
                 if other in first_eval and partner.get(one, (0, 0.0))[1] < similarity:
                     partner[one] = (other, float(similarity))
         out = []
-        for i in np.flatnonzero(leaked(view)[0]):
+        for i in np.flatnonzero(leaked(view)[0]).tolist():
             group, similarity = partner[int(exact[i])]
             there = first_eval[group]
             row_id, label = view.evaluation.ids[there], view.evaluation.labels[there]

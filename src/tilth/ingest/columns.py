@@ -106,10 +106,10 @@ class _Profile:
 
     def __str__(self) -> str:
         if not self.filled:
-            return f"{self.name!r}: no values"
+            return f"{self.name[:60]!r}: no values"
         kind = "text" if self.texts * 2 > self.filled else "numbers or codes"
         return (
-            f"{self.name!r}: {kind}, {self.filled:,} values, {len(self.distinct):,} different, "
+            f"{self.name[:60]!r}: {kind}, {self.filled:,} values, {len(self.distinct):,} different, "
             f"{self.mean_words:.1f} words each"
         )
 

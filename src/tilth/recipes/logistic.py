@@ -89,12 +89,6 @@ def design(x: Matrix, penalty: float) -> Design:
     return Design(full, full.T, scale, penalty)
 
 
-def part(d: Design, rows: np.ndarray) -> Design:
-    """The design restricted to some rows; the preconditioner of the whole is kept, it only guides."""
-    x = d.x[rows]
-    return Design(x, x.T.tocsr() if sp.issparse(x) else x.T, d.scale, d.penalty)
-
-
 def _objective(
     d: Design, y: np.ndarray, weights: np.ndarray | None, w: np.ndarray
 ) -> tuple[float, np.ndarray]:

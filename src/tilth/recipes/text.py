@@ -110,7 +110,7 @@ class TextLinear:
         columns, idfs = [], []
         for block in counts:
             frequency = np.bincount(block.indices, minlength=block.shape[1])
-            kept = np.flatnonzero(frequency >= min(2, len(texts)))
+            kept = np.flatnonzero(frequency >= (2 if len(texts) > 1 else 1))
             idf = np.log((1 + block.shape[0]) / (1 + frequency[kept])) + 1.0
             columns.append(kept)
             idfs.append(idf.astype(np.float32))
