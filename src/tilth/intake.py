@@ -101,7 +101,7 @@ def choose_columns(
     own = id == NO_ID and NO_ID not in source.columns
     found = ingest.guess_columns(source, text=text, label=label, id=None if own else id)
     if found.label is None:
-        columns = ", ".join(map(repr, source.columns))
+        columns = ingest.listed(source.columns)
         raise InputError(
             f"{source.name}: {found.reasons['label']}; name the label with --label COLUMN. "
             f"Its columns are {columns}"
@@ -154,7 +154,7 @@ def take_in(
     if not skip_bad:
         reader.log.raise_if_any()
     if first:
-        _worth_learning(source.name, columns.label, labels)
+        _worth_learning(source.name, columns.label, labels, reader.log)
     if given is not None:
         _able_to_judge(given.name, judges, labels if first else None)
     ws = open_workspace()
@@ -162,13 +162,14 @@ def take_in(
     return _Loader(ws, reader, how).load_all(source, given, reasons or {})
 
 
-def _worth_learning(name: str, column: str, labels: Counter[str | None]) -> None:
+def _worth_learning(name: str, column: str, labels: Counter[str | None], log: ingest.BadRowLog) -> None:
     """Refuse a label column that nothing can be learned from: mostly it is the wrong column."""
     rows = sum(labels.values())
     known = [label for label in labels if label is not None]
     other = f"is {column!r} the label? Choose another column with --label"
     if not rows:
-        raise InputError(f"{name} has no rows that can be taken in; it needs a text and a label in each")
+        why = str(log.rows[0]) if log.rows else "each row needs a text and a label"
+        raise InputError(f"{name} has no rows that can be taken in: {why}")
     if not known:
         raise InputError(f"{name}: none of the {rows:,} rows has a label; {other}, or label some of them")
     if len(known) == 1:
@@ -212,7 +213,7 @@ class _Reader:
             if column and column not in source.columns:
                 raise InputError(
                     f"{source.name} has no column {column!r}, which holds the {role} in this project; its "
-                    f"columns are {', '.join(map(repr, source.columns))}. Rename the column in the file"
+                    f"columns are {ingest.listed(source.columns)}. Rename the column in the file"
                 )
         total = source.size_hint or 0
         seen: dict[str, int] = {}

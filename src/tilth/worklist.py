@@ -91,7 +91,7 @@ def _reviews(ws: Workspace, audit: Audit, lens: Lens) -> list[dict[str, Any]]:
         ops = PROCEDURES[0].ops(found, rows)
         # the prediction takes every suggestion as right; a person will find a share of them wrong
         sure = float(np.mean([f.probability or 0.0 for f in found]))
-        gain = predict_gain(lens, ops) * sure
+        gain = max(0.0, predict_gain(lens, ops)) * sure
         n = len(found)
         title = f"Review {n} row{'s' if n > 1 else ''} whose label is doubtful, {where}"
         why = f"mean P(wrong) {sure:.2f}"

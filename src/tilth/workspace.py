@@ -171,8 +171,8 @@ class Workspace:
         """Nothing can be said about no rows, or about rows without a text."""
         if not any(label is not None for label in rows.labels):
             raise Refused(
-                f"none of the {len(rows):,} rows in train has a label, so there is nothing to learn from. Take "
-                "rows in with: tilth ingest FILE, or undo the last change; see: tilth log"
+                f"none of the {len(rows):,} rows in train has a label, so there is nothing to learn from. "
+                "Take rows in with: tilth ingest FILE, or undo the last change; see: tilth log"
             )
         text = self.config.columns.text
         if text not in rows.columns:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from tilth.errors import InputError
-from tilth.ingest.base import Incoming, Record, Source, did_you_mean, read_error
+from tilth.ingest.base import Incoming, Record, Source, did_you_mean, listed, read_error
 from tilth.ingest.columns import Columns, guess_columns
 from tilth.ingest.prepare import BadRowLog, prepare
 
@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "Source",
     "guess_columns",
+    "listed",
     "open_source",
     "prepare",
 ]

@@ -95,6 +95,12 @@ def nearest(name: str, options: Iterable[str], count: int = 3) -> list[str]:
     return list(dict.fromkeys(folded + close))[:count]
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names for a message: a file read in the wrong way can have one that is as long as the file."""
+    shown = ", ".join(repr(n if len(n) <= 60 else f"{n[:57]}...") for n in names[:30])
+    return shown + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """ "did you mean 'a' or 'b'? " or nothing: the start of an advice."""
     close = nearest(name, options)

@@ -14,7 +14,7 @@ from itertools import islice
 
 from tilth.data import Value
 from tilth.errors import InputError
-from tilth.ingest.base import Record, Source, did_you_mean
+from tilth.ingest.base import Record, Source, did_you_mean, listed
 from tilth.ingest.values import is_empty
 
 __all__ = ["Columns", "guess_columns"]
@@ -152,7 +152,7 @@ def guess_columns(
             raise InputError(
                 f"{source.name} has no column {name!r} (--{role}); "
                 f"{did_you_mean(name, source.columns)}its columns are "
-                f"{', '.join(map(repr, source.columns))}"
+                f"{listed(source.columns)}"
             )
     _refuse_double(source.name, given)
     profiles = {name: _Profile(name) for name in source.columns}

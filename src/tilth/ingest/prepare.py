@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tilth.data import Value
 from tilth.errors import BadRow, BadRows, InputError
-from tilth.ingest.base import Incoming, Record, Source, nearest
+from tilth.ingest.base import Incoming, Record, Source, listed, nearest
 from tilth.ingest.columns import Columns
 from tilth.ingest.values import is_empty
 
@@ -146,8 +146,7 @@ def prepare(
     for name in (columns.text, columns.label, columns.id):
         if name is not None and name not in source.columns:
             raise InputError(
-                f"{source.name} has no column {name!r}; its columns are "
-                f"{', '.join(map(repr, source.columns))}"
+                f"{source.name} has no column {name!r}; its columns are {listed(source.columns)}"
             )
     if columns.text in (columns.label, columns.id):
         raise InputError(f"column {columns.text!r} cannot be the text and the label or id as well")

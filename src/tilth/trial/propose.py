@@ -6,6 +6,7 @@ must not see the rest (see tilth.trial.decide).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from tilth.patch import Op
 from tilth.recipes import ridge
 
 __all__ = ["PROCEDURES", "Procedure", "predict_gain"]
+
+
+STARVED = 20
+"""Rows below which a class is left alone, as in TIL401."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Procedure:
     why : reason given in the patch.
     wanted : which of these findings it takes.
     drop : drop the rows instead of following the suggestion.
+    spare : leave rows of a class with fewer than 20 rows to a person: the model hardly knows that class,
+        so its doubt about them says little, and relabelling them would starve the class for good.
     """
 
     name: str
@@ -39,10 +46,12 @@ class Procedure:
     why: str
     wanted: Callable[[Finding], bool] = lambda finding: True
     drop: bool = False
+    spare: bool = False
 
     def ops(self, findings: Sequence[Finding], rows: Snapshot) -> tuple[Op, ...]:
         """One op for each row that the findings suggest to change; the first suggestion wins."""
         out: dict[str, Op] = {}
+        sizes = Counter(rows.labels)
         for finding in findings:
             if finding.code not in self.codes or not self.wanted(finding):
                 continue
@@ -51,6 +60,8 @@ class Procedure:
                 if at is None or s.row_id in out:
                     continue
                 before = rows.row(at)
+                if self.spare and sizes[before.label] < STARVED:
+                    continue
                 if self.drop or s.op == "drop":
                     out[s.row_id] = Op(before, None, finding.message)
                 elif s.to is not None and s.to != before.label:
@@ -69,6 +80,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         "Relabel {n} rows whose label is probably wrong",
         ("TIL101",),
         "out-of-sample P(wrong) above 0.5",
+        spare=True,
     ),
     Procedure(
         "relabel-confident",
@@ -76,6 +88,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         ("TIL101",),
         "out-of-sample P(wrong) of at least 0.8",
         _sure,
+        spare=True,
     ),
     Procedure(
         "drop-suspects",
@@ -83,6 +96,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         ("TIL101",),
         "out-of-sample P(wrong) above 0.5; dropping makes no claim about the right label",
         drop=True,
+        spare=True,
     ),
     Procedure(
         "resolve-conflicts",
