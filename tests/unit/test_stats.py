@@ -114,6 +114,21 @@ def test_effect_adds_the_delete_a_group_jackknife() -> None:
     assert found.detectable == pytest.approx(detectable)
 
 
+def test_a_part_of_the_replicates_estimates_the_same_luck() -> None:
+    rng = np.random.default_rng(22)
+    every, few = [], []
+    for _ in range(300):
+        deleted = np.repeat(0.1 * rng.normal(size=(10, 1)), 40, axis=1)
+        every.append(effect(numbers(2, 40), deleted))
+        few.append(effect(numbers(2, 40), deleted[:4], parts=10))
+    assert effect(numbers(2, 40), deleted, parts=10) == every[-1]
+    assert np.mean([e.se_training**2 for e in few]) == pytest.approx(
+        np.mean([e.se_training**2 for e in every]), rel=0.15
+    )
+    rows, training = few[0].se_rows ** 2, few[0].se_training ** 2
+    assert few[0].df == pytest.approx((rows + training) ** 2 / (rows**2 / 39 + training**2 / 3))
+
+
 def test_noise_of_the_rows_is_not_taken_for_luck_of_training() -> None:
     # rows that move on their own in each replicate: the true movement of the mean is zero
     rng = np.random.default_rng(4)
