@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from loop_kit import HEADER, Run, finish, good, js, lines, start, tilth, write
 
 from tilth.patch import Op, Patch, parse, render
 from tilth.project import Project
+from tilth.store import Store
 
 TRUTH = {row[0]: row[3] for row in lines(400, seed=1)}
 
@@ -252,11 +254,8 @@ def versions(project: Path) -> int:
 
 MOMENTS: dict[str, Callable[[Path], bool]] = {
     "while it audits": lambda p: time.sleep(0.8) is None,
-    "after the audit": lambda p: records(p, "audit") > 0,
-    "after the first trial": lambda p: records(p, "trial") > 0,
     "before the commit": lambda p: records(p, "run") > 0,
     "after the commit": lambda p: versions(p) > 2,
-    "in the second round": lambda p: records(p, "trial") > 1,
     "before the result": lambda p: records(p, "trial") > 2,
 }
 
@@ -278,9 +277,49 @@ def test_interrupted_and_continued_is_uninterrupted(
         assert project.workspace.store.verify() == []
 
 
+class Stopped(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("write", range(1, 8))
+def test_stopped_at_each_write_and_continued_is_uninterrupted(
+    work: Path, uninterrupted: str, write: int, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same at exact places: each note that a run takes of itself, each commit, the result."""
+    count = 0
+
+    def stopping(name: str) -> None:
+        real = getattr(Store, name)
+
+        def stop(store: Store, *args: Any, **options: Any) -> Any:
+            nonlocal count
+            count += name == "commit" or args[0] in ("run", "result")
+            if count == write and when == "before":
+                raise Stopped
+            result = real(store, *args, **options)
+            if count == write:
+                raise Stopped
+            return result
+
+        monkeypatch.setattr(Store, name, stop)
+
+    stopping("put_record")
+    stopping("commit")
+    with Project(work / "p") as project, suppress(Stopped):
+        project.improve()
+    assert count >= write, "improve ended before"
+    monkeypatch.undo()
+    with Project(work / "p") as project:
+        result = project.improve()
+    assert result.body["version"] == uninterrupted
+    assert result.body["start_version"] != uninterrupted
+    assert len(result.accepted) == 1
+
+
 def test_interrupted_again_and_again(work: Path, uninterrupted: str) -> None:
     rng = random.Random(5)
-    for _ in range(6):
+    for _ in range(4):
         process = start("improve", "--project", "p", cwd=work)
         time.sleep(rng.uniform(0.5, 2.5))
         if process.poll() is None:
