@@ -147,7 +147,8 @@ class Bench:
                 progress("held-out audit", number, len(self.folds))
             c = self._comparison(fold, self._ops(procedure, fold))
             comparisons.append(c)
-            if fold.accepted not in fold.bases:
+            known = fold.bases.get(fold.accepted)
+            if known is None or known.metric != metric:
                 k, penalty = len(self.classes), self.recipe.penalty
                 fold.bases = {fold.accepted: Base(self.features, c, k, penalty, self.groups, metric)}
             bases.append(fold.bases[fold.accepted])
