@@ -3,7 +3,8 @@
 Decisions are taken on held-out training rows (tilth.trial.decide), so that every evaluation row is left
 to report. All proposals share the 5 % of a wrong "better": half of it goes to relabelling, where most
 gains are, the rest to the others in equal parts (weighted Bonferroni); once a procedure was better its
-share serves its next round (a fixed sequence). Each step is recorded when it is done: an interrupted run continues, a finished one is not repeated.
+share serves its next round (a fixed sequence). Each step is recorded when it is done: an interrupted run
+continues, a finished one is not repeated.
 """
 
 from __future__ import annotations
