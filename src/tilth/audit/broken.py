@@ -60,10 +60,11 @@ def fault(text: str) -> str:
         return "a single character"
     if not any(c.isalnum() for c in bare):
         return "no letter or digit"
-    strange = sum(c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs", "Co")) for c in bare)
-    strange -= sum(bare.count(c) for c in "\t\n\r")
-    if strange and strange >= 0.02 * len(bare):
-        return "unreadable characters"
+    if "\ufffd" in bare or not bare.isprintable():  # the count below is slow and seldom needed
+        strange = sum(c == "\ufffd" or unicodedata.category(c) in ("Cc", "Cs", "Co") for c in bare)
+        strange -= sum(bare.count(c) for c in "\t\n\r")
+        if strange and strange >= 0.02 * len(bare):
+            return "unreadable characters"
     if len(MOJIBAKE.findall(bare)) >= 2:
         return "wrongly decoded text (mojibake)"
     words = bare.split()
