@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,14 +77,25 @@ def test_drop_makes_no_claim_about_the_label() -> None:
     assert [op.kind for op in ops] == ["drop", "drop"]
 
 
+SURE = [
+    finding(Suggestion("relabel", row, "y"), code="TIL101", p=p)
+    for row, p in zip("abcd", (0.99, 0.8, 0.79, None), strict=True)
+]
+
+
 def test_confident_takes_the_sure_ones() -> None:
-    findings = [
-        finding(Suggestion("relabel", row, "y"), code="TIL101", p=p)
-        for row, p in zip("abcd", (0.99, 0.8, 0.79, None), strict=True)
-    ]
-    assert [op.row_id for op in by_name("relabel-confident").ops(findings, ROWS)] == ["a", "b"]
-    assert [op.row_id for op in by_name("relabel-likely").ops(findings, ROWS)] == ["a", "b", "c", "d"]
-    assert [op.kind for op in by_name("drop-suspects").ops(findings, ROWS)] == ["drop"] * 4
+    names = {row.label for row in ROWS.rows()} - {None}
+    more = [Row(f"{name}{i}", {"text": "t"}, name) for name in names for i in range(20)]
+    rows = Snapshot.of([*ROWS.rows(), *more])
+    assert [op.row_id for op in by_name("relabel-confident").ops(SURE, rows)] == ["a", "b"]
+    assert [op.row_id for op in by_name("relabel-likely").ops(SURE, rows)] == ["a", "b", "c", "d"]
+    assert [op.kind for op in by_name("drop-suspects").ops(SURE, rows)] == ["drop"] * 4
+
+
+def test_rows_of_a_starved_class_are_left_to_a_person() -> None:
+    assert max(Counter(ROWS.labels).values()) < 20
+    for name in ALTERNATIVES:
+        assert by_name(name).ops(SURE, ROWS) == ()
 
 
 def test_procedures_are_named_and_read_codes_that_exist() -> None:
