@@ -25,7 +25,7 @@ __all__ = ["METRICS", "Base", "Comparison", "Outcome", "compare", "jackknife_gro
 GROUPS, FEW = 10, 4
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
 SMOOTH = 0.5
-START_TOLERANCE, ARM_STEPS, REPLICATE_STEPS = 1e-2, 20, 3
+START_TOLERANCE, ARM_STEPS, REPLICATE_STEPS = 1e-2, 20, 4
 Progress = Callable[[str, int, int], None]
 
 
