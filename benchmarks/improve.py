@@ -41,7 +41,9 @@ def score(train: tuple[list[str], list[str]], test: tuple[list[str], list[str]])
     return float((predicted == encode_labels(test[1], classes)[1]).mean())
 
 
-def one(texts: list[str], labels: list[str], test: tuple[list[str], list[str]], clean: float) -> dict[str, Any]:
+def one(
+    texts: list[str], labels: list[str], test: tuple[list[str], list[str]], clean: float
+) -> dict[str, Any]:
     """Run `improve` and compare plain fits before and after on the clean test set."""
     with tempfile.TemporaryDirectory() as folder, clock() as used:
         here = Path(folder)
@@ -90,7 +92,9 @@ def main() -> None:
                 if any((r["kind"], r["rate"], r["seed"]) == (kind, rate, seed) for r in runs):
                     continue
                 noisy = plant(labels, rate, kind, seed, confused)
-                body = {"kind": kind, "rate": rate, "seed": seed} | one(texts, noisy, (test[0], test[1]), clean)
+                body = {"kind": kind, "rate": rate, "seed": seed} | one(
+                    texts, noisy, (test[0], test[1]), clean
+                )
                 runs.append(body)
                 print(json.dumps(body), flush=True)
                 save(f"improve-{which}", {"clean": clean, "runs": runs})

@@ -1,6 +1,6 @@
 """Test accuracy, calibration and CPU seconds of the recipes; LinearSVC on the same texts beside them.
 
-    python benchmarks/recipes.py [text-linear.v1 text-embed.v1 text-embed.v1:alone linear-svc]
+python benchmarks/recipes.py [text-linear.v1 text-embed.v1 text-embed.v1:alone linear-svc]
 """
 
 from __future__ import annotations

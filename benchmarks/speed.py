@@ -211,9 +211,11 @@ def main() -> None:
             done = subprocess.run(
                 [sys.executable, __file__, name, str(n)], capture_output=True, text=True, check=False
             )
-            body = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {
-                "error": done.stderr.strip().splitlines()[-1:]
-            }
+            body = (
+                json.loads(done.stdout.splitlines()[-1])
+                if done.returncode == 0
+                else {"error": done.stderr.strip().splitlines()[-1:]}
+            )
             out.append({"case": name, "n": n} | body)
             print(json.dumps(out[-1]), flush=True)
     cpu = {(r["case"], r["n"]): r.get("cpu_s") for r in out}

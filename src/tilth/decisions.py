@@ -47,12 +47,12 @@ def put_on_record(ws: Workspace, patch: Patch) -> PatchInfo:
     for op in patch.ops:
         if op.after is not None and op.after.label == "":
             raise PatchError(f"row {op.row_id!r}: a label must not be empty; use null for none")
-    if patch.base:
-        versions = {v.id: v for v in ws.store.versions(patch.dataset)}
+    versions = {v.id: v for v in ws.store.versions(patch.dataset)}
+    if patch.base or versions:
         if patch.base not in versions:
             raise NotFound(
-                f"the patch was made on version {patch.base[:12]!r} of {patch.dataset!r}, which is not in "
-                "this project. It belongs to another project, or to data that were not taken in here: go to "
+                f"the patch was made on version {patch.base[:12] or 'none'!r} of {patch.dataset!r}, which is "
+                "not in this project. It belongs to another project, or to data that were not taken in here: go to "
                 "its project, or take the same file in with: tilth ingest FILE"
             )
         patches.apply(ws.snapshot(versions[patch.base]), patch)

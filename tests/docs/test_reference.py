@@ -80,7 +80,9 @@ def test_links_lead_somewhere() -> None:
 def test_start_is_quick(code: str, most: float) -> None:
     script = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"
     best = min(
-        float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+        float(
+            subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        )
         for _ in range(5)
     )
     assert best <= most
