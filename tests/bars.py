@@ -1,4 +1,4 @@
-"""Size bars of the charter: file <= 500 lines, function <= 60 lines, public names documented and annotated."""
+"""Size bars: file <= 500 lines, function <= 60 lines, public names documented and annotated."""
 
 from __future__ import annotations
 

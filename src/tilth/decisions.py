@@ -52,8 +52,8 @@ def put_on_record(ws: Workspace, patch: Patch) -> PatchInfo:
         if patch.base not in versions:
             raise NotFound(
                 f"the patch was made on version {patch.base[:12] or 'none'!r} of {patch.dataset!r}, which is "
-                "not in this project. It belongs to another project, or to data that were not taken in here: go to "
-                "its project, or take the same file in with: tilth ingest FILE"
+                "not in this project. It belongs to another project, or to data that were not taken in "
+                "here: go to its project, or take the same file in with: tilth ingest FILE"
             )
         patches.apply(ws.snapshot(versions[patch.base]), patch)
     meta = {"minutes": ws.config.minutes.of(patch.counts())}
