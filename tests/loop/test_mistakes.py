@@ -593,3 +593,16 @@ def test_interrupted_ingest_says_so_and_goes_on(folder: Path) -> None:
     assert "Traceback" not in run.err
     good("ingest", "big.csv", "--project", "p", cwd=folder)
     assert sum(d["rows"] for d in js("status", "--project", "p", cwd=folder)["datasets"]) == 30_000
+
+
+def test_delimiter_that_is_not_guessed(folder: Path) -> None:
+    text = "\n".join(";".join(row) for row in [HEADER, *[r[:3] for r in ROWS]])
+    (folder / "d.csv").write_text(text.replace(";", "~"), "utf-8")
+    refused(tilth("ingest", "d.csv", "--project", "p", cwd=folder), "--delimiter CHAR")
+    refused(tilth("ingest", "d.csv", "--delimiter", "~~", "--project", "p", cwd=folder), "one character")
+    good("ingest", "d.csv", "--delimiter", "~", "--project", "p", cwd=folder)
+    good("ingest", "a.csv", "--project", "q", cwd=folder)
+    assert (
+        js("log", "--project", "p", cwd=folder)["versions"][0]["id"]
+        == (js("log", "--project", "q", cwd=folder)["versions"][0]["id"])
+    )
