@@ -100,6 +100,9 @@ def _ingest_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--id", metavar="COL", help="id column (default: guessed; none: from the content)")
     p.add_argument("--eval", metavar="FILE", help="evaluation rows (default: a share is set apart)")
     p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
+    p.add_argument(
+        "--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab (default: guessed)"
+    )
     p.add_argument("--skip-bad", action="store_true", help="set rows that cannot be read aside")
     p.add_argument("--allow-unlabelled", action="store_true", help="take rows without a label in")
     p.add_argument("--recipe", metavar="NAME", help="text-linear.v1 (default) or text-embed.v1")

@@ -173,7 +173,10 @@ def _write(text: str) -> None:
 
 def _ingest_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """What was asked for about the file; nothing else, so that `improve` can refuse it without one."""
-    names = ("text", "label", "id", "eval", "encoding", "skip_bad", "allow_unlabelled", "recipe", "encoder")
+    names = (
+        "text", "label", "id", "eval", "encoding", "delimiter", "skip_bad", "allow_unlabelled",
+        "recipe", "encoder",
+    )  # fmt: skip
     return {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
 
 

@@ -85,7 +85,13 @@ class Intake:
 
 
 def choose_columns(
-    data: object, *, text: str | None, label: str | None, id: str | None, encoding: str | None = None
+    data: object,
+    *,
+    text: str | None,
+    label: str | None,
+    id: str | None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> tuple[ColumnNames, dict[str, str]]:
     """Guess or check the columns of a source.
 
@@ -97,14 +103,15 @@ def choose_columns(
     ------
     InputError : no label column could be found, or a given one does not exist.
     """
-    source = ingest.open_source(data, encoding=encoding)
+    source = ingest.open_source(data, encoding=encoding, delimiter=delimiter)
     own = id == NO_ID and NO_ID not in source.columns
     found = ingest.guess_columns(source, text=text, label=label, id=None if own else id)
     if found.label is None:
-        columns = ingest.listed(source.columns)
+        one = len(source.columns) == 1
+        cut = "; if there are more, name what stands between them with --delimiter CHAR" if one else ""
         raise InputError(
             f"{source.name}: {found.reasons['label']}; name the label with --label COLUMN. "
-            f"Its columns are {columns}"
+            f"Its columns are {ingest.listed(source.columns)}{cut}"
         )
     if own:
         reasons = {**found.reasons, "id": "ids are made from the content, as was asked for"}
@@ -119,6 +126,7 @@ def take_in(
     *,
     evaluation: object | None = None,
     encoding: str | None = None,
+    delimiter: str | None = None,
     skip_bad: bool = False,
     allow_unlabelled: bool = False,
     first: bool = False,
@@ -141,10 +149,11 @@ def take_in(
     InputError : a file as a whole cannot be used; nothing was taken in.
     """
     reader = _Reader(columns, skip_bad, allow_unlabelled, progress)
-    source = ingest.open_source(data, encoding=encoding)
+    source = ingest.open_source(data, encoding=encoding, delimiter=delimiter)
     labels, judges = reader.check(source, "reading"), Counter[str | None]()
-    given = None if evaluation is None else ingest.open_source(evaluation, encoding=encoding)
-    if given is not None:
+    given = None
+    if evaluation is not None:
+        given = ingest.open_source(evaluation, encoding=encoding, delimiter=delimiter)
         if given.digest() == source.digest():
             raise InputError(
                 f"{given.name} is the file to train on: a model is not judged on the rows that it learned. "
@@ -158,7 +167,7 @@ def take_in(
     if given is not None:
         _able_to_judge(given.name, judges, labels if first else None)
     ws = open_workspace()
-    how = f"{columns} {skip_bad} {allow_unlabelled} {encoding}"
+    how = f"{columns} {skip_bad} {allow_unlabelled} {encoding} {delimiter}"
     return _Loader(ws, reader, how).load_all(source, given, reasons or {})
 
 

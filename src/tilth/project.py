@@ -128,6 +128,7 @@ class Project:
         id: str | None = None,
         eval: object | None = None,
         encoding: str | None = None,
+        delimiter: str | None = None,
         skip_bad: bool = False,
         allow_unlabelled: bool = False,
         recipe: str | None = None,
@@ -140,7 +141,9 @@ class Project:
         data : path, pandas DataFrame or datasets.Dataset.
         text, label, id : column names; guessed when not given.
         eval : evaluation rows of their own; else a share of the data is set apart.
+        encoding, delimiter : of a text file; by default judged by what it holds.
         skip_bad : set rows that cannot be read aside instead of refusing the file.
+        allow_unlabelled : take rows without a label in.
         recipe, encoder : recipe of a new project, default text-linear.v1.
 
         Raises
@@ -153,22 +156,20 @@ class Project:
         fresh = self._known() is None
         if fresh:
             self._refuse_early(recipe, encoder)
-            columns, reasons = choose_columns(data, text=text, label=label, id=id, encoding=encoding)
+            columns, reasons = choose_columns(
+                data, text=text, label=label, id=id, encoding=encoding, delimiter=delimiter
+            )
         else:
             self._same_settings(text, label, id, recipe, encoder)
             columns, reasons = self.workspace.config.columns, {}
 
-        def workspace() -> Workspace:
-            if fresh:
-                self._create(columns, eval is not None, recipe, encoder)
-            return self.workspace
-
         return take_in(
-            workspace,
+            lambda: self._create(columns, eval, recipe, encoder) if fresh else self.workspace,
             columns,
             data,
             evaluation=eval,
             encoding=encoding,
+            delimiter=delimiter,
             skip_bad=skip_bad,
             allow_unlabelled=allow_unlabelled,
             first=fresh,
@@ -190,7 +191,9 @@ class Project:
             refuse_foreign(self.folder)
         by_name(recipe or RecipeChoice.name, encoder=encoder or "")
 
-    def _create(self, columns: ColumnNames, file: bool, recipe: str | None, encoder: str | None) -> None:
+    def _create(
+        self, columns: ColumnNames, eval: object | None, recipe: str | None, encoder: str | None
+    ) -> Workspace:
         """Make the project, or complete one that was begun: its other settings stay."""
         begun = (self.folder / FILE).is_file()
         name = os.fsencode(self.folder.resolve().name).decode("utf-8", "replace")
@@ -201,13 +204,14 @@ class Project:
             config,
             columns=columns,
             recipe=chosen if recipe or encoder else config.recipe,
-            evaluation=Evaluation("file", 0.0) if file else Evaluation("split", share),
+            evaluation=Evaluation("split", share) if eval is None else Evaluation("file", 0.0),
         )
         if begun:
             self.workspace.config = config
             save(config, self.folder / FILE)
         else:
             self._workspace = Workspace.create(self.folder, config, self.clock)
+        return self.workspace
 
     def _same_settings(self, *given: str | None) -> None:
         """Refuse options that contradict the project: they would be passed over in silence."""
