@@ -27,6 +27,7 @@ from tilth.audit.leakage import Leakage
 from tilth.audit.outliers import Outliers
 from tilth.audit.run import look, run
 from tilth.data import Snapshot
+from tilth.errors import CheckFailed
 from tilth.patch import Op, Patch, apply
 from tilth.recipes.base import Matrix, Recipe
 from tilth.signals import Progress, encode_labels, group_folds
@@ -129,7 +130,7 @@ class Bench:
     def _ops(self, procedure: Procedure, fold: Fold) -> tuple[Op, ...]:
         findings, failed = run(self._view(fold), _checks(procedure.codes))
         if failed:
-            raise RuntimeError("; ".join(failed.values()))
+            raise CheckFailed("; ".join(failed.values()))
         return procedure.ops(findings, fold.rows)
 
     def judge(
