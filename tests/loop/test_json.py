@@ -1,0 +1,126 @@
+"""docs/reference/json.md is the schema of what --json prints: nothing is missing, nothing made up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loop_kit import js, tilth
+
+from tilth.cli import parser
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
+TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "list": (list,),
+    "null": (type(None),),
+    "any": (object,),
+}
+Schema = dict[str, str]
+
+
+def schemas() -> dict[str, Schema]:
+    """Path to type for each verb."""
+    found = {}
+    for part in PAGE.read_text("utf-8").split("\n## ")[1:]:
+        rows = dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", part, re.M))
+        for verb in part.splitlines()[0].split(", "):
+            found[verb] = rows
+    return found
+
+
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every path in a JSON value, with what is there."""
+    if path:
+        yield path, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from walk(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walk(inner, f"{path}[]")
+
+
+def of_type(value: Any, words: str) -> bool:
+    kinds = {k for word in words.removesuffix(", optional").split(" or ") for k in TYPES[word]}
+    # in Python True is an int; in JSON it is not
+    return bool({type(value), object} & kinds)
+
+
+def compare(schema: Schema, value: Any) -> None:
+    """Each path is documented with its type; each documented key of an object that is there, is there."""
+    seen = set()
+    for path, inner in walk(value):
+        known = next((p for p in (path, re.sub(r"\.[^.\[\]]+$", ".*", path)) if p in schema), None)
+        inside_any = any(path.startswith(p) and path != p for p, t in schema.items() if t.startswith("any"))
+        if known is None and (inside_any or (path == "[]" and isinstance(inner, dict))):
+            continue
+        if known is None and path.endswith("[]") and isinstance(inner, dict):
+            continue
+        assert known is not None, f"{path} is not documented ({inner!r})"
+        assert of_type(inner, schema[known]), f"{path}: {inner!r} is not {schema[known]}"
+        seen.add(known)
+    for path, words in schema.items():
+        parent = path.rpartition(".")[0]
+        at = parent.removesuffix("[]")
+        there = not parent or (at in seen and any(p == parent and v for p, v in walk(value)))
+        if there and not path.endswith((".*", "[]")) and "optional" not in words:
+            assert path in seen, f"{path} is documented, but not there"
+
+
+def outputs(work: Path) -> Iterator[tuple[str, Any]]:
+    """What the verbs print on the way through a project."""
+    p = ("--project", "p")
+    yield "ingest", js("ingest", "train.csv", "--eval", "eval.csv", "--project", "new", cwd=work)
+    yield "ingest", js("ingest", "train.csv", *p, cwd=work)
+    yield "status", js("status", *p, cwd=work)
+    yield "audit", js("audit", *p, cwd=work)
+    proposals = js("propose", *p, cwd=work)
+    yield "propose", proposals
+    yield "patches", js("patches", *p, cwd=work)
+    first = proposals[0]["id"]
+    yield "rebase", js("rebase", first, *p, cwd=work)
+    yield "patch", js("patch", first, *p, cwd=work)
+    yield "patch", js("patch", first, "--out", "f.jsonl", *p, cwd=work)
+    yield "trial", tilth("trial", first, "--json", *p, cwd=work).json
+    yield "reject", js("reject", proposals[-1]["id"], "--reason", "no", *p, cwd=work)
+    yield "improve", js("improve", *p, cwd=work)
+    yield "status", js("status", *p, cwd=work)
+    log = js("log", *p, cwd=work)
+    yield "log", log
+    yield "revert", js("revert", log["versions"][-1]["patch"], *p, cwd=work)
+    yield "accept", js("accept", first, "--force", "to see", *p, cwd=work)
+    yield "diff", js("diff", "train~1", "train", *p, cwd=work)
+    yield "checkout", js("checkout", "train", "--out", "x.csv", *p, cwd=work)
+    yield "report", js("report", *p, cwd=work)
+    yield "example", js("example", "demo", cwd=work)
+    yield "error", tilth("patch", "0000", "--json", *p, cwd=work).json
+
+
+def test_every_output_is_as_documented(work: Path) -> None:
+    known, seen = schemas(), set()
+    for verb, body in outputs(work):
+        compare(known[verb], body)
+        seen.add(verb)
+    assert seen == set(known)
+
+
+def test_every_verb_has_a_schema() -> None:
+    verbs = next(a.choices for a in parser()._actions if a.dest == "verb")
+    assert verbs is not None
+    assert set(verbs) | {"error"} == set(schemas())
+
+
+@pytest.mark.parametrize(
+    "body", [{"error": 3, "message": ""}, {"error": ""}, {"error": "", "message": "", "more": 1}]
+)
+def test_the_comparison_finds_differences(body: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        compare(schemas()["error"], body)
