@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from tilth.audit.base import Finding
     from tilth.data import Row, Version
     from tilth.errors import TilthError
+    from tilth.improvement import Improvement
     from tilth.patch import Op, Patch
-    from tilth.project import Improvement, Project
+    from tilth.project import Project
     from tilth.project import open_project as open
     from tilth.trial.record import Trial
 
@@ -40,7 +41,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     homes = {
-        "Finding": "audit.base", "Improvement": "project", "Op": "patch", "Patch": "patch",
+        "Finding": "audit.base", "Improvement": "improvement", "Op": "patch", "Patch": "patch",
         "Project": "project", "Row": "data", "TilthError": "errors", "Trial": "trial.record",
         "Version": "data", "open": "project",
     }  # fmt: skip

@@ -2,70 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
 from tilth import patch as patches
-from tilth.config import FILE, ColumnNames, Config, Evaluation, RecipeChoice, save
+from tilth.config import FILE
 from tilth.data import Version
 from tilth.errors import InputError, NotFound, PatchError
 from tilth.files import write_text
 from tilth.patch import Op, Patch
 from tilth.signals import Progress
-from tilth.workspace import TRAIN, Workspace, refuse_foreign, utc_now
+from tilth.workspace import TRAIN, Workspace, utc_now
 
 if TYPE_CHECKING:
-    import pandas
-
     from tilth.audit.run import Audit
+    from tilth.improvement import Improvement
     from tilth.intake import Intake
     from tilth.store import PatchInfo, PatchState
     from tilth.trial.record import Trial
 
-__all__ = ["Improvement", "Project", "open_project"]
-
-
-@dataclass(frozen=True)
-class Improvement:
-    """What `improve` did; `body` is the JSON object that the report shows."""
-
-    body: dict[str, Any]
-
-    @property
-    def gain(self) -> float | None:
-        """Change of the metric on evaluation rows that decided nothing; None without such rows."""
-        gain = self.body["gain"]
-        return None if gain is None else float(gain["value"])
-
-    @property
-    def accepted(self) -> list[dict[str, Any]]:
-        """The patches that were accepted."""
-        return [p for p in self.body["patches"] if p["state"] == "accepted"]
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object."""
-        return self.body
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """One line a patch that was tried."""
-        from tilth.frames import frame
-
-        keep = ("id", "title", "state", "verdict", "gain", "low", "high", "predicted", "minutes")
-        return frame([{k: p[k] for k in keep} for p in self.body["patches"]])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        from tilth.report.html import render
-
-        page = html.escape(render(self.body), quote=True)
-        return f'<iframe sandbox srcdoc="{page}" width="100%" height="600"></iframe>'
+__all__ = ["Project", "open_project"]
 
 
 def open_project(folder: str | Path) -> Project:
@@ -151,79 +111,37 @@ class Project:
         BadRows : rows that cannot be read; nothing was taken in.
         InputError : the file or a column cannot be used.
         """
+        from tilth import setup
         from tilth.intake import choose_columns, take_in
 
-        fresh = self._known() is None
+        reading = {"encoding": encoding, "delimiter": delimiter}
+        known = self.workspace if (self.folder / FILE).is_file() else None
+        fresh = known is None or not known.store.datasets()
         if fresh:
-            self._refuse_early(recipe, encoder)
-            columns, reasons = choose_columns(
-                data, text=text, label=label, id=id, encoding=encoding, delimiter=delimiter
-            )
+            setup.refuse_early(self.folder, recipe, encoder)
+            columns, reasons = choose_columns(data, text=text, label=label, id=id, **reading)
         else:
-            self._same_settings(text, label, id, recipe, encoder)
+            setup.same_settings(self.workspace.config, text, label, id, recipe, encoder)
             columns, reasons = self.workspace.config.columns, {}
 
+        def workspace() -> Workspace:
+            if fresh:
+                own = eval is not None
+                self._workspace = setup.make(self.folder, known, columns, own, recipe, encoder, self.clock)
+            return self.workspace
+
         return take_in(
-            lambda: self._create(columns, eval, recipe, encoder) if fresh else self.workspace,
+            workspace,
             columns,
             data,
             evaluation=eval,
-            encoding=encoding,
-            delimiter=delimiter,
             skip_bad=skip_bad,
             allow_unlabelled=allow_unlabelled,
             first=fresh,
             reasons=reasons,
             progress=self.progress,
+            **reading,
         )
-
-    def _known(self) -> Config | None:
-        """The settings of a project that has rows; None when they may still be chosen."""
-        if not (self.folder / FILE).is_file():
-            return None
-        return self.workspace.config if self.workspace.store.datasets() else None
-
-    def _refuse_early(self, recipe: str | None, encoder: str | None) -> None:
-        """Refuse a folder, or an unknown or missing recipe, before anything is read."""
-        from tilth.recipes import by_name
-
-        if not (self.folder / FILE).is_file():
-            refuse_foreign(self.folder)
-        by_name(recipe or RecipeChoice.name, encoder=encoder or "")
-
-    def _create(
-        self, columns: ColumnNames, eval: object | None, recipe: str | None, encoder: str | None
-    ) -> Workspace:
-        """Make the project, or complete one that was begun: its other settings stay."""
-        begun = (self.folder / FILE).is_file()
-        name = os.fsencode(self.folder.resolve().name).decode("utf-8", "replace")
-        config = self.workspace.config if begun else Config(name)
-        chosen = RecipeChoice(recipe or RecipeChoice.name, encoder or "")
-        share = config.evaluation.share or Evaluation.share
-        config = replace(
-            config,
-            columns=columns,
-            recipe=chosen if recipe or encoder else config.recipe,
-            evaluation=Evaluation("split", share) if eval is None else Evaluation("file", 0.0),
-        )
-        if begun:
-            self.workspace.config = config
-            save(config, self.folder / FILE)
-        else:
-            self._workspace = Workspace.create(self.folder, config, self.clock)
-        return self.workspace
-
-    def _same_settings(self, *given: str | None) -> None:
-        """Refuse options that contradict the project: they would be passed over in silence."""
-        columns, recipe = self.workspace.config.columns, self.workspace.config.recipe
-        has = (columns.text, columns.label, columns.id or "none", recipe.name, recipe.encoder)
-        names = ("text", "label", "id", "recipe", "encoder")
-        for option, wanted, known in zip(names, given, has, strict=True):
-            if wanted is not None and wanted != known:
-                raise InputError(
-                    f"--{option} {wanted}: this project was made with {known!r}. Leave the option out, or "
-                    "make another project with --project"
-                )
 
     def audit(self) -> Audit:
         """Findings on the head of train; kept, so that the same audit never runs twice."""
@@ -368,39 +286,15 @@ class Project:
 
     def status(self) -> dict[str, Any]:
         """Where the project stands, as a JSON object."""
-        ws = self.workspace
-        sets = []
-        for name in ws.store.datasets():
-            version = ws.head(name)
-            labels = ws.store.counts_by_label(version)
-            sets.append(
-                {
-                    "name": name,
-                    "rows": version.rows,
-                    "version": version.id,
-                    "classes": sum(x is not None for x in labels),
-                    "unlabelled": labels.get(None, 0),
-                }
-            )
-        last = self.last_result()
-        done = last is not None and last["version"] == ws.head(TRAIN).id
-        columns = ws.config.columns
-        return {
-            "project": ws.config.name,
-            "folder": str(self.folder),
-            "columns": {"text": columns.text, "label": columns.label, "id": columns.id},
-            "recipe": ws.config.recipe.name,
-            "metric": ws.config.goal.metric,
-            "datasets": sets,
-            "patches": dict(Counter(info.state for info in self.patches())),
-            "last_run": last and {k: last[k] for k in ("before", "after", "gain", "created")},
-            "next": "tilth report" if done else ("tilth improve" if sets else "tilth ingest FILE"),
-        }
+        from tilth.status import status
+
+        return status(self.workspace)
 
     def last_result(self) -> dict[str, Any] | None:
         """The newest result of `improve`; None before the first."""
-        results = self.workspace.store.records("result")
-        return results[-1] if results else None
+        from tilth.status import last_result
+
+        return last_result(self.workspace)
 
     def improve(self, data: object | None = None, **options: Any) -> Improvement:
         """Ingest (when data are given), audit, propose, try and accept what is better.
@@ -411,6 +305,7 @@ class Project:
         options : as for `ingest`.
         """
         from tilth.improve import improve
+        from tilth.improvement import Improvement
 
         if data is not None:
             self.ingest(data, **options)

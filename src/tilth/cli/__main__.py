@@ -1,0 +1,7 @@
+"""python -m tilth.cli"""
+
+import sys
+
+from tilth.cli import main
+
+sys.exit(main())

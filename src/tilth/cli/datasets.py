@@ -1,0 +1,147 @@
+"""Verbs about data sets: take in, improve, look at versions, write out."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from tilth.arguments import parser
+from tilth.cli.console import console, open_project, out, plain
+
+__all__ = ["VERBS"]
+
+
+def _ingest_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for about the file; nothing else, so that `improve` can refuse it without one."""
+    names = (
+        "text", "label", "id", "eval", "encoding", "delimiter", "skip_bad", "allow_unlabelled",
+        "recipe", "encoder",
+    )  # fmt: skip
+    return {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
+
+
+def _improve(options: argparse.Namespace) -> int:
+    from tilth.report import terminal
+
+    arguments = _ingest_arguments(options)
+    if arguments and not options.file:
+        parser().error(f"--{next(iter(arguments)).replace('_', '-')} says how a file is read: give the FILE")
+    with open_project(options, options.file) as project:
+        if options.file:
+            _say_intake(project.ingest(options.file, **arguments).to_json())
+        result = project.improve()
+        out(options, result.to_json(), terminal.improve)
+        if not options.json:
+            console().print(f"Report: {project.folder / 'report.html'}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _say_intake(body: dict[str, Any]) -> None:
+    """What was taken in and how the columns were chosen, on standard error."""
+    screen = console(err=True)
+    columns = body["columns"]
+    for name in ("text", "label", "id"):
+        why = body["reasons"].get(name, "")
+        shown = columns[name] or "(from the content)"
+        if why:
+            screen.print(f"{name} column: [bold]{plain(shown)}[/]  [dim]{plain(why)}[/]")
+    for name in ("train", "eval"):
+        counts = body[name]
+        if counts is None:
+            continue
+        kinds = ("added", "relabelled", "edited", "dropped", "unchanged", "conflicts")
+        done = ", ".join(f"{counts[k]:,} {k}" for k in kinds if counts[k])
+        screen.print(f"{name}: {done or 'nothing new'}" if counts["changed"] else f"{name}: nothing new")
+    if body["bad"]:
+        screen.print(f"[yellow]{body['bad']:,} rows set aside[/] in {plain(body['bad_file'])}")
+    for note in body["notes"]:
+        screen.print(plain(note))
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    with open_project(options, options.file) as project:
+        body = project.ingest(options.file, **_ingest_arguments(options)).to_json()
+        if options.json:
+            out(options, body, lambda console, value: None)
+        else:
+            _say_intake(body)
+            folder = shlex.quote(str(project.folder))
+            words = f"Project: {project.folder}. Next: tilth improve --project {folder}"
+            console().print(words, markup=False, soft_wrap=True)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from tilth.report import terminal
+
+    with open_project(options) as project:
+        out(options, project.status(), terminal.status)
+    return 0
+
+
+def _log(options: argparse.Namespace) -> int:
+    from tilth.report import terminal
+
+    with open_project(options) as project:
+        versions = [asdict(v) for v in project.log(options.dataset)]
+        out(options, {"dataset": options.dataset, "versions": versions}, terminal.log)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from tilth.patch import op_json
+    from tilth.report import terminal
+
+    with open_project(options) as project:
+        ops = [op_json(op) for op in islice(project.diff(options.a, options.b), options.limit)]
+        counts = project.diff_counts(options.a, options.b)
+        body = {"a": options.a, "b": options.b, "counts": counts, "ops": ops, "shown": len(ops)}
+        out(options, body, terminal.diff)
+    return 0
+
+
+def _checkout(options: argparse.Namespace) -> int:
+    with open_project(options) as project:
+        path = project.checkout(options.version, options.out)
+        out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}"))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    with open_project(options) as project:
+        path = project.report(options.out)
+        out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}"))
+    return 0
+
+
+def _example(options: argparse.Namespace) -> int:
+    from importlib.resources import files
+
+    from tilth.errors import InputError
+
+    names = ("tickets.csv", "tickets_eval.csv", "truth.csv", "DATASHEET.md")
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (options.folder / name).write_bytes((files("tilth") / "examples" / name).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot write into {options.folder}: {error.strerror}; choose another") from error
+    body = {"folder": str(options.folder), "files": list(names)}
+    out(options, body, lambda c, b: c.print(f"written to {plain(b['folder'])}: {', '.join(names)}"))
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "improve": _improve,
+    "ingest": _ingest,
+    "status": _status,
+    "log": _log,
+    "diff": _diff,
+    "checkout": _checkout,
+    "report": _report,
+    "example": _example,
+}
