@@ -102,8 +102,7 @@ class Project:
         text, label, id : column names; guessed when not given.
         eval : evaluation rows of their own; else a share of the data is set apart.
         encoding, delimiter : of a text file; by default judged by what it holds.
-        skip_bad : set rows that cannot be read aside instead of refusing the file.
-        allow_unlabelled : take rows without a label in.
+        skip_bad, allow_unlabelled : set bad rows aside; take rows without a label in.
         recipe, encoder : recipe of a new project, default text-linear.v1.
 
         Raises
@@ -116,8 +115,7 @@ class Project:
 
         reading = {"encoding": encoding, "delimiter": delimiter}
         known = self.workspace if (self.folder / FILE).is_file() else None
-        fresh = known is None or not known.store.datasets()
-        if fresh:
+        if fresh := known is None or not known.store.datasets():
             setup.refuse_early(self.folder, recipe, encoder)
             columns, reasons = choose_columns(data, text=text, label=label, id=id, **reading)
         else:
@@ -126,22 +124,16 @@ class Project:
 
         def workspace() -> Workspace:
             if fresh:
-                own = eval is not None
-                self._workspace = setup.make(self.folder, known, columns, own, recipe, encoder, self.clock)
+                self._workspace = setup.make(
+                    self.folder, known, columns, eval is not None, recipe, encoder, self.clock
+                )
             return self.workspace
 
         return take_in(
-            workspace,
-            columns,
-            data,
-            evaluation=eval,
-            skip_bad=skip_bad,
-            allow_unlabelled=allow_unlabelled,
-            first=fresh,
-            reasons=reasons,
-            progress=self.progress,
-            **reading,
-        )
+            workspace, columns, data, evaluation=eval,
+            skip_bad=skip_bad, allow_unlabelled=allow_unlabelled, first=fresh, reasons=reasons,
+            progress=self.progress, **reading,
+        )  # fmt: skip
 
     def audit(self) -> Audit:
         """Findings on the head of train; kept, so that the same audit never runs twice."""
