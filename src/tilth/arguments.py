@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     p = verb("audit", "find wrong labels, conflicts, copies, leaks, outliers, starved classes, broken rows")
     p.add_argument("--code", metavar="TILnnn", help="only findings of this code")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="findings to show (default 20)")
+    _review_verbs(verb)
     verb("propose", "make a handful of patches out of the findings")
     _patch_verbs(verb)
     p = verb("log", "versions of a data set")
@@ -52,6 +53,31 @@ def parser() -> argparse.ArgumentParser:
     p = verb("example", "write the example tickets into a folder")
     p.add_argument("folder", type=Path, help="it is made where there is none")
     return top
+
+
+def _review_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Verbs about the verdicts of people."""
+    p = verb("sample", "draw rows for a person to review, with known inclusion probabilities")
+    p.add_argument("--n", type=_count, default=60, metavar="N", help="rows to draw (default 60)")
+    p.add_argument("--out", type=Path, metavar="FILE", help="file to fill in: .csv or .jsonl")
+    p.add_argument("--seed", type=_count, metavar="N", help="of the draw (default: each has its own)")
+    p = verb("verdict", "take verdicts in; say how many wrong labels are left and what P(wrong) stands for")
+    p.add_argument("file", nargs="?", help="CSV or JSON Lines with id, verdict, label; none: where it stands")
+    p.add_argument("--reviewer", default="person", metavar="NAME", help="who decided; recorded")
+    p = verb("relabel", "propose a patch of what reviewers decided, or of rows at a false-discovery rate")
+    p.add_argument("--fdr", type=_share, metavar="Q", help="share of wrong relabels that is borne, e.g. 0.05")
+    p.add_argument("--revises", default="", metavar="PATCH", help="only rows of this proposed patch")
+
+
+def _share(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return value
 
 
 def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tilth.errors import InputError
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["read_text", "replacing", "write_text"]
 
 
 @contextmanager
@@ -45,3 +45,18 @@ def write_text(path: Path, text: str) -> Path:
     with replacing(path) as draft:
         draft.write_text(text, "utf-8", newline="\n")
     return path
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, without a byte order mark.
+
+    Raises
+    ------
+    InputError : it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error

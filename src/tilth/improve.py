@@ -256,7 +256,7 @@ class _Run:
             "columns": asdict(ws.config.columns),
         }
         body |= self._scores(rows)
-        first = ws.store.record("audit", ws.key("audit", self.start.id, ws.eval_id()))
+        first = ws.store.record("audit", ws.audit_key(self.start.id))
         audit = first if first is not None else findings.to_json()
         counts = _counts(audit)
         body["audit"] = {

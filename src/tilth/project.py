@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from tilth import patch as patches
 from tilth.config import FILE
 from tilth.data import Version
 from tilth.errors import InputError, NotFound, PatchError
-from tilth.files import write_text
+from tilth.files import read_text, write_text
 from tilth.patch import Op, Patch
 from tilth.signals import Progress
 from tilth.workspace import TRAIN, Workspace, utc_now
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from tilth.audit.run import Audit
     from tilth.improvement import Improvement
     from tilth.intake import Intake
+    from tilth.reviews import Batch, Relabelling, Verdicts
     from tilth.store import PatchInfo, PatchState
     from tilth.trial.record import Trial
+    from tilth.verdicts import Said
 
 __all__ = ["Project", "open_project"]
 
@@ -138,6 +140,56 @@ class Project:
     def audit(self) -> Audit:
         """Findings on the head of train; kept, so that the same audit never runs twice."""
         return self.workspace.audit(self.progress)
+
+    def sample(self, n: int = 60, *, out: str | Path | None = None, seed: int | None = None) -> Batch:
+        """Draw rows for review with known inclusion probabilities, partly by suspicion.
+
+        Parameters
+        ----------
+        n : how many rows; those that have a verdict are not drawn again.
+        out : a .csv or .jsonl file to fill in and to give to `verdict`.
+        seed : of the draw; by default each draw has its own.
+
+        Raises
+        ------
+        Refused : every row has a verdict.
+        """
+        from tilth.reviews import draw
+
+        return draw(self.workspace, n, seed=seed, out=None if out is None else Path(out))
+
+    def verdict(self, verdicts: str | Path | Sequence[Said] = (), *, reviewer: str = "person") -> Verdicts:
+        """Take verdicts in and say what is believed by now; all of them or none.
+
+        Parameters
+        ----------
+        verdicts : a file (CSV or JSON Lines), or the verdicts; none: only say where the review stands.
+        reviewer : who decided; recorded.
+
+        Raises
+        ------
+        InputError : a line that cannot be read, or an unknown label.
+        NotFound : a row that is not in train.
+        """
+        from tilth.reviews import take_in
+        from tilth.verdicts import parse
+
+        if isinstance(verdicts, str | Path):
+            verdicts = parse(read_text(Path(verdicts)), name=Path(verdicts).name)
+        return take_in(self.workspace, verdicts, reviewer)
+
+    def relabel(self, *, fdr: float | None = None, revises: str = "") -> Relabelling:
+        """Propose a patch of what reviewers decided, and of more rows at a false-discovery rate.
+
+        Parameters
+        ----------
+        fdr : take the largest set of rows of whose relabels at most this share is wrong; None: only
+            what was decided.
+        revises : a proposed patch; only its rows are looked at.
+        """
+        from tilth.reviews import relabel
+
+        return relabel(self.workspace, rate=fdr, revises=revises)
 
     def propose(self) -> list[PatchInfo]:
         """Make a handful of patches out of the findings, the largest predicted gain first."""

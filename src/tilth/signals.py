@@ -5,8 +5,8 @@ Computed once for a version under a recipe; every detector and every plan reads 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from tilth.recipes.base import Matrix
 __all__ = ["Signals", "encode_labels", "group_folds", "judge", "out_of_sample"]
 
 SMALL = 5_000
+SURE = 0.01
+"""Left for the case that a reviewer errs."""
 Progress = Callable[[str, int, int], None]
 """progress(step, done, total)"""
 
@@ -57,6 +59,28 @@ class Signals:
         known = np.flatnonzero(self.labels >= 0)
         other[known, self.labels[known]] = -1.0
         return np.asarray(other.argmax(axis=1))
+
+    def recalibrate(self, wrong: Callable[[np.ndarray], np.ndarray], right: Mapping[int, int]) -> Signals:
+        """The same with believed in the place of claimed P(wrong), and sure where a person decided.
+
+        Parameters
+        ----------
+        wrong : P(wrong) as claimed to as believed; keeps the order.
+        right : position of a row that a person judged, to its right class number (-1: none is).
+        """
+        known = np.flatnonzero(self.labels >= 0)
+        given = self.labels[known]
+        claimed = np.clip(self.p_wrong()[known].astype(np.float64), 1e-6, 1 - 1e-6)
+        believed = wrong(claimed)
+        post = self.posterior.copy()
+        post[known] *= (believed / claimed)[:, None]
+        post[known, given] = 1.0 - believed
+        for position, number in right.items():
+            at, share = (number, 1.0 - SURE) if number >= 0 else (self.labels[position], SURE)
+            post[position, at] = 0.0
+            post[position] *= (1.0 - share) / max(float(post[position].sum()), 1e-9)
+            post[position, at] = share
+        return replace(self, posterior=post)
 
 
 def encode_labels(

@@ -19,6 +19,7 @@ from tilth.store import Store
 if TYPE_CHECKING:
     from tilth.audit.base import View
     from tilth.audit.run import Audit
+    from tilth.audit.trust import Trust
     from tilth.recipes import Recipe
 
 __all__ = ["EVAL", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
@@ -70,6 +71,7 @@ class Workspace:
         self.folder, self.config, self.store, self.clock = folder, config, store, clock
         self._snapshots: dict[str, Snapshot] = {}
         self._views: dict[tuple[str, str], View] = {}
+        self._trust: tuple[tuple[str, str, int], Trust] | None = None
         self._recipe: Recipe | None = None
 
     @staticmethod
@@ -155,7 +157,30 @@ class Workspace:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def view(self, progress: Progress | None = None) -> View:
-        """What detectors see of the head of train; computed once in a process."""
+        """What detectors see of the head of train, P(wrong) recalibrated by the verdicts there are."""
+        from dataclasses import replace
+
+        found = self._claims(progress)
+        signals = self.trust(progress).signals
+        return found if signals is found.signals else replace(found, signals=signals)
+
+    def trust(self, progress: Progress | None = None) -> Trust:
+        """How far P(wrong) of the head of train can be trusted, by prior or verdicts."""
+        from tilth.audit.trust import trust
+
+        found = self._claims(progress)
+        key = (self.head(TRAIN).id, self.eval_id(), self.store.verdict_mark(TRAIN))
+        if self._trust is None or self._trust[0] != key:
+            self._trust = (key, trust(found.signals, found.train, self.store.verdicts(TRAIN)))
+        return self._trust[1]
+
+    def audit_key(self, version: str) -> str:
+        """Name of the audit of a version; verdicts make another audit."""
+        mark = self.store.verdict_mark(TRAIN)
+        return self.key("audit", version, self.eval_id(), *([mark] if mark else []))
+
+    def _claims(self, progress: Progress | None = None) -> View:
+        """The view before any verdict is heard; computed once in a process."""
         from tilth.audit.run import look
 
         version = self.head(TRAIN)
@@ -188,7 +213,7 @@ class Workspace:
         from tilth.audit.run import Audit, run
 
         version, eval_id = self.head(TRAIN), self.eval_id()
-        key = self.key("audit", version.id, eval_id)
+        key = self.audit_key(version.id)
         known = self.store.record("audit", key)
         if known is not None and not known["failed"]:
             known["findings"] = [Finding.from_json(f) for f in known["findings"]]
@@ -209,6 +234,7 @@ class Workspace:
             noise=float(s.p_wrong()[labelled].mean()) if labelled.any() else 0.0,
             accuracy=float(right[labelled].mean()) if labelled.any() else 0.0,
             seconds=time.process_time() - began,
+            trust=self.trust(progress).to_json(),
         )
         body: dict[str, Any] = {
             **{k: getattr(result, k) for k in result.__dataclass_fields__},

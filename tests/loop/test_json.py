@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,18 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "ingest", js("ingest", "train.csv", *p, cwd=work)
     yield "status", js("status", *p, cwd=work)
     yield "audit", js("audit", *p, cwd=work)
+    yield "sample", js("sample", "--n", "9", *p, cwd=work)
+    batch = js("sample", "--n", "40", "--out", "r.csv", *p, cwd=work)
+    yield "sample", batch
+    said = [
+        {"id": r["id"], "verdict": "relabel", "label": r["suggested" if r["p_wrong"] > 0.5 else "given"]}
+        for r in batch["rows"]
+    ]
+    (work / "said.jsonl").write_text("".join(json.dumps(s) + "\n" for s in said))
+    yield "verdict", js("verdict", *p, cwd=work)
+    yield "verdict", js("verdict", "said.jsonl", *p, cwd=work)
+    yield "relabel", js("relabel", *p, cwd=work)
+    yield "relabel", js("relabel", "--fdr", "0.9", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)

@@ -43,6 +43,7 @@ class Audit:
     noise : estimated share of wrong labels.
     accuracy : out-of-sample accuracy on the labels as given.
     seconds : CPU seconds.
+    trust : how many labels are wrong, and what P(wrong) stands for, with intervals.
     """
 
     version: str
@@ -54,6 +55,7 @@ class Audit:
     noise: float = 0.0
     accuracy: float = 0.0
     seconds: float = 0.0
+    trust: Mapping[str, Any] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Number of findings by code; a check that ran and found nothing counts 0."""
@@ -96,6 +98,7 @@ class Audit:
             "counts": self.counts(),
             "failed": dict(self.failed),
             "seconds": round(self.seconds, 2),
+            "trust": dict(self.trust),
             "findings": [f.to_json() for f in self.findings],
         }
 

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from tilth.arguments import parser
-from tilth.cli import datasets, patches
+from tilth.cli import datasets, patches, reviews
 from tilth.cli.console import console, fail
 
 __all__ = ["main", "parser"]
 
-_VERBS: dict[str, Callable[[argparse.Namespace], int]] = {**datasets.VERBS, **patches.VERBS}
+_VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    **datasets.VERBS, **patches.VERBS, **reviews.VERBS,
+}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,6 +33,7 @@ from tilth.report.format import (
     tone,
     verdict_sign,
 )
+from tilth.report.reviews import errors_line
 from tilth.report.screen import STYLES, Col, Screen
 
 if TYPE_CHECKING:
@@ -177,7 +178,9 @@ def audit(console: Console, body: Json, *, limit: int = 20) -> None:
     screen = Screen(console)
     rows, noise = number(body.get("rows")), number(body.get("estimated_noise"))
     screen.line(f"audit of {count(rows)} rows, version {one_line(body.get('version'), 12).rstrip('…')}")
-    if rows is not None and noise is not None:
+    if line := errors_line(mapping(body.get("trust"))):
+        screen.line(line)
+    elif rows is not None and noise is not None:
         screen.line(f"about {count(rows * noise)} labels are wrong ({share(noise)}), by estimate")
     if number(body.get("out_of_sample_accuracy")) is not None:
         agree = share(body["out_of_sample_accuracy"])

@@ -12,9 +12,10 @@ from tilth import migrations
 from tilth.data import Row, Snapshot, Version
 from tilth.errors import ProjectError, TilthError
 from tilth.patch import Op, Patch
-from tilth.store import check, commit, imports, lines, patches, records
+from tilth.store import check, commit, imports, lines, patches, records, verdicts
 from tilth.store.connection import Pool
 from tilth.store.results import Arriving, Decision, ImportResult, PatchInfo, PatchState
+from tilth.verdicts import Verdict
 
 __all__ = ["Store"]
 
@@ -358,6 +359,23 @@ class Store:
         """Delete the records of a kind and a subject; returns how many there were."""
         with self._pool.write() as connection:
             return records.delete(connection, kind, subject)
+
+    # verdicts
+
+    def add_verdicts(self, dataset: str, found: Iterable[Verdict]) -> None:
+        """Write verdicts on rows down, in one transaction; earlier ones stay on record."""
+        with self._pool.write() as connection:
+            verdicts.add(connection, dataset, found)
+
+    def verdicts(self, dataset: str, *, every: bool = False) -> list[Verdict]:
+        """The newest verdict on each row, or every one ever given; oldest first."""
+        with self._pool.read() as connection:
+            return verdicts.standing(connection, dataset, every=every)
+
+    def verdict_mark(self, dataset: str) -> int:
+        """A number that grows with every verdict; 0 when there is none."""
+        with self._pool.read() as connection:
+            return verdicts.mark(connection, dataset)
 
     def verify(self) -> list[str]:
         """Compute again what can be: the file's own checks, and each head from its rows.
