@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv .tsv .jsonl .parquet")
     p = verb("report", "write the HTML report of the last run")
     p.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the project folder")
+    p = verb("plugins", "detectors and recipes that there are, and where they come from")
+    p.add_argument("--check", action="store_true", help="put each through the battery of its kind")
     p = verb("example", "write the example tickets into a folder")
     p.add_argument("folder", type=Path, help="it is made where there is none")
     return top

@@ -12,6 +12,7 @@ TilthError
 │   └── HeadMoved       somebody changed the data set since the patch was made
 ├── Refused             an action that would do harm and was not forced
 ├── CheckFailed         an audit check could not be carried out
+├── ContractError       a plug-in breaks the contract of its kind (an AssertionError as well)
 ├── TrialError          a trial that cannot be measured
 └── MissingExtra        an optional dependency is not installed
 """
@@ -25,6 +26,7 @@ __all__ = [
     "BadRows",
     "CheckFailed",
     "ConfigError",
+    "ContractError",
     "HeadMoved",
     "InputError",
     "MissingExtra",
@@ -120,6 +122,20 @@ class Refused(TilthError):
 
 class CheckFailed(TilthError):
     """An audit check could not be carried out; its silence must not be read as 'clean'."""
+
+
+class ContractError(TilthError, AssertionError):
+    """A plug-in breaks the contract of its kind.
+
+    Attributes
+    ----------
+    broken : the clauses, each as it should be, with what was found and where.
+    """
+
+    def __init__(self, subject: str, broken: list[str]) -> None:
+        self.broken = tuple(broken)
+        lines = "\n".join(f"  - {clause}" for clause in broken)
+        super().__init__(f"{subject} breaks {len(broken)} clause(s) of its contract:\n{lines}")
 
 
 class TrialError(TilthError):

@@ -262,6 +262,7 @@ class _Run:
         body["audit"] = {
             "counts": counts,
             "failed": dict(audit["failed"]),
+            "plugins": dict(audit.get("plugins", {})),
             "estimated_noise": audit.get("noise", audit.get("estimated_noise")),
             "out_of_sample_accuracy": audit.get("accuracy", audit.get("out_of_sample_accuracy")),
             "rows": audit["rows"],

@@ -175,9 +175,12 @@ class Workspace:
         return self._trust[1]
 
     def audit_key(self, version: str) -> str:
-        """Name of the audit of a version; verdicts make another audit."""
+        """Name of the audit of a version; verdicts and plug-ins make another audit."""
+        from tilth.audit.run import offered
+
         mark = self.store.verdict_mark(TRAIN)
-        return self.key("audit", version, self.eval_id(), *([mark] if mark else []))
+        others = ((p.name, p.package, p.digest, p.problem) for p in offered())
+        return self.key("audit", version, self.eval_id(), *([mark] if mark else []), *others)
 
     def _claims(self, progress: Progress | None = None) -> View:
         """The view before any verdict is heard; computed once in a process."""
@@ -210,7 +213,7 @@ class Workspace:
         import time
 
         from tilth.audit.base import Finding
-        from tilth.audit.run import Audit, run
+        from tilth.audit.run import Audit, described, offered, run
 
         version, eval_id = self.head(TRAIN), self.eval_id()
         key = self.audit_key(version.id)
@@ -231,6 +234,7 @@ class Workspace:
             rows=len(view.train),
             findings=findings,
             failed=failed,
+            plugins=described(offered()),
             noise=float(s.p_wrong()[labelled].mean()) if labelled.any() else 0.0,
             accuracy=float(right[labelled].mean()) if labelled.any() else 0.0,
             seconds=time.process_time() - began,

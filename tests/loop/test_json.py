@@ -113,6 +113,7 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "diff", js("diff", "train~1", "train", *p, cwd=work)
     yield "checkout", js("checkout", "train", "--out", "x.csv", *p, cwd=work)
     yield "report", js("report", *p, cwd=work)
+    yield "plugins", js("plugins", cwd=work)
     yield "example", js("example", "demo", cwd=work)
     yield "error", tilth("patch", "0000", "--json", *p, cwd=work).json
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tilth.audit.base import Detector, Finding, View
 from tilth.audit.broken import BrokenRows
+from tilth.audit.clauses import broken_findings
 from tilth.audit.duplicates import ConflictingCopies, ExactCopies, NearCopies
 from tilth.audit.label_error import LabelError
 from tilth.audit.leakage import Leakage
@@ -19,13 +19,15 @@ from tilth.audit.outliers import Outliers
 from tilth.audit.starved import StarvedClass
 from tilth.copies import find_copies
 from tilth.data import Snapshot
+from tilth.errors import CheckFailed
+from tilth.plugins import DETECTORS, Plugin, is_own, plugins
 from tilth.recipes.base import Matrix, Recipe
 from tilth.signals import Progress, encode_labels, group_folds, judge, out_of_sample
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Audit", "detectors", "look", "run"]
+__all__ = ["Audit", "described", "detectors", "look", "offered", "refusals", "run"]
 
 FOLDS = 5
 
@@ -40,6 +42,7 @@ class Audit:
     rows : number of rows audited.
     findings : all findings, in order of code, worst first within a code.
     failed : code to error for checks that could not be carried out: *not* clean.
+    plugins : code to name, package and page of the checks that are not Tilth's own.
     noise : estimated share of wrong labels.
     accuracy : out-of-sample accuracy on the labels as given.
     seconds : CPU seconds.
@@ -52,6 +55,7 @@ class Audit:
     rows: int
     findings: Sequence[Finding]
     failed: Mapping[str, str] = field(default_factory=dict)
+    plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     noise: float = 0.0
     accuracy: float = 0.0
     seconds: float = 0.0
@@ -60,7 +64,7 @@ class Audit:
     def counts(self) -> dict[str, int]:
         """Number of findings by code; a check that ran and found nothing counts 0."""
         found = Counter(f.code for f in self.findings)
-        ran = [d.code for d in detectors() if d.code not in self.failed]
+        ran = [c for c in (*(d.code for d in _own()), *self.plugins) if c not in self.failed]
         return {code: found[code] for code in sorted({*ran, *found})}
 
     def of(self, code: str) -> list[Finding]:
@@ -97,19 +101,53 @@ class Audit:
             "out_of_sample_accuracy": round(self.accuracy, 4),
             "counts": self.counts(),
             "failed": dict(self.failed),
+            "plugins": {code: dict(about) for code, about in self.plugins.items()},
             "seconds": round(self.seconds, 2),
             "trust": dict(self.trust),
             "findings": [f.to_json() for f in self.findings],
         }
 
 
-def detectors() -> list[Detector]:
-    """Our detectors and those that installed packages offer as entry points `tilth.detectors`."""
-    own: list[Detector] = [
+def _own() -> list[Detector]:
+    return [
         LabelError(), ConflictingCopies(), ExactCopies(), NearCopies(), Leakage(), Outliers(),
         StarvedClass(), BrokenRows(),
     ]  # fmt: skip
-    return own + [e.load()() for e in entry_points(group="tilth.detectors")]
+
+
+def offered() -> list[Plugin]:
+    """Detectors that installed packages offer as entry points `tilth.detectors`, also those refused."""
+    return plugins(DETECTORS, [d.code for d in _own()])
+
+
+def detectors(others: Iterable[Plugin] | None = None) -> list[Detector]:
+    """Our detectors, then those of plug-ins that could be loaded.
+
+    Parameters
+    ----------
+    others : the plug-ins, where `offered` was called already.
+    """
+    found = offered() if others is None else others
+    return _own() + [cast(Detector, p.made) for p in found if p.made is not None]
+
+
+def described(others: Iterable[Plugin]) -> dict[str, dict[str, str]]:
+    """Code to name, package and page of the plug-ins that are in use."""
+    used = [p for p in others if p.made is not None]
+    return {
+        p.name: {"name": str(getattr(p.made, "name", "")), "package": p.package, "page": p.page} for p in used
+    }
+
+
+def refusals(others: Iterable[Plugin]) -> dict[str, str]:
+    """Refused plug-ins as failed checks: code to reason."""
+    taken = {d.code for d in _own()}
+    out: dict[str, str] = {}
+    for p in others:
+        if p.problem:
+            # a rival of ours does not make our check a failed one
+            out[p.key if p.name in out or p.name in taken else p.name] = f"{p.package}: {p.problem}"
+    return out
 
 
 def look(
@@ -145,12 +183,29 @@ def look(
 
 
 def run(view: View, checks: Iterable[Detector] | None = None) -> tuple[list[Finding], dict[str, str]]:
-    """Findings in order of code, and the checks that failed with their errors."""
+    """Findings, ours first, in order of code; and the checks that failed with their errors.
+
+    A plug-in that was refused, fails, or whose findings break the contract is a failed check.
+
+    Parameters
+    ----------
+    checks : what to run; default all `detectors`, and the refused plug-ins count as failed.
+    """
     findings: list[Finding] = []
     failed: dict[str, str] = {}
-    for check in sorted(checks if checks is not None else detectors(), key=lambda d: d.code):
+    packages: dict[str, str] = {}
+    if checks is None:
+        others = offered()
+        packages = {p.name: f"{p.package}: " for p in others}
+        failed = refusals(others)
+        checks = detectors(others)
+    for check in sorted(checks, key=lambda d: (not is_own(d), d.code)):
         try:
-            findings += check.find(view)
-        except Exception as error:  # a detector may be anybody's; its failure must be seen, not spread
-            failed[check.code] = f"{check.name}: {type(error).__name__}: {error}"
+            found = check.find(view)
+            if not is_own(check) and (broken := broken_findings(check, found, view)):
+                raise CheckFailed(f"its findings break the contract and were left out: {broken[0]}")
+            findings += found
+        except (Exception, SystemExit) as error:  # anybody's detector: its failure is seen, not spread
+            words = f"{check.name}: {type(error).__name__}: {error}"
+            failed[check.code] = packages.get(check.code, "") + words
     return findings, failed

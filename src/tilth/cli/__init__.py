@@ -2,7 +2,8 @@
 
 Results go to standard output (as JSON with --json), progress to standard error. Exit codes: 0 done (a
 trial: better), 1 an error that the message explains, 2 wrong usage, 3 a trial without evidence, 4 a trial
-that is worse or has a slice that is worse, 130 interrupted.
+that is worse or has a slice that is worse, 5 a plug-in that is refused or breaks its contract, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from tilth.arguments import parser
-from tilth.cli import datasets, patches, reviews
+from tilth.cli import datasets, patches, plugins, reviews
 from tilth.cli.console import console, fail
 
 __all__ = ["main", "parser"]
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
-    **datasets.VERBS, **patches.VERBS, **reviews.VERBS,
+    **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS,
 }  # fmt: skip
 
 

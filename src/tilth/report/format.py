@@ -266,9 +266,15 @@ def ops_text(ops: object) -> str:
     return ", ".join(found) or "no rows"
 
 
-def code_name(code: object) -> str:
-    """The name of a finding code in plain words, "" for an unknown one."""
-    return CODE_NAMES.get(str(code), "")
+def code_name(code: object, plugins: object = None) -> str:
+    """The name of a finding code in plain words, "" for an unknown one.
+
+    Parameters
+    ----------
+    plugins : `plugins` of an audit: code to name of the checks of other packages.
+    """
+    other = mapping(mapping(plugins).get(str(code))).get("name")
+    return CODE_NAMES.get(str(code)) or ("" if other is None else one_line(other, 60))
 
 
 def failures(value: object) -> list[tuple[str, str]]:

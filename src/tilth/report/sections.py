@@ -185,12 +185,10 @@ def audit(body: Json) -> Html:
             ]
         )
         lines.append([name, svg.bar(None, top, ghost=wrong), num(f"≈ {count(wrong)}")])
+    others = mapping(body.get("plugins"))
+    lines += [[_check(code, others), svg.bar(counts[code], top), num(count(counts[code]))] for code in order]
     lines += [
-        [join([mono(code, 12), f" {code_name(code)}"]), svg.bar(counts[code], top), num(count(counts[code]))]
-        for code in order
-    ]
-    lines += [
-        [join([mono(code, 12), f" {code_name(code)}"]), svg.bar(None, top), tag("strong", "failed")]
+        [_check(code, others), svg.bar(None, top), tag("strong", "failed")]
         for code, _ in failed
         if code not in counts
     ]
@@ -207,6 +205,17 @@ def audit(body: Json) -> Html:
     return join(
         [failed_box(failed), lead, tag("div", table("Findings of the audit", columns, lines), class_="audit")]
     )
+
+
+def _check(code: str, plugins: Json) -> Html:
+    """Code and name of a check; one of another package with that and its page."""
+    about = mapping(plugins.get(code))
+    shown = join([mono(code, 12), f" {code_name(code, plugins)}"])
+    if not about:
+        return shown
+    # a report links to itself only: the address is text
+    words = [data(about[key], 200) for key in ("package", "page") if about.get(key)]
+    return join([shown, tag("span", join(words, " · "), class_="meta block")])
 
 
 def failed_box(failed: Sequence[tuple[str, str]]) -> Html | None:

@@ -186,10 +186,12 @@ def audit(console: Console, body: Json, *, limit: int = 20) -> None:
         agree = share(body["out_of_sample_accuracy"])
         screen.line(f"a model that never saw the row agrees with {agree} of the labels")
     _failed(screen, body.get("failed"))
-    counts = mapping(body.get("counts"))
-    lines = [(one_line(c, 12), code_name(c) or NONE, count(n)) for c, n in sorted(counts.items())]
+    counts, others = mapping(body.get("counts")), body.get("plugins")
+    lines = [(one_line(c, 12), code_name(c, others) or NONE, count(n)) for c, n in sorted(counts.items())]
     lines += [
-        (one_line(c, 12), code_name(c), "failed") for c, _ in failures(body.get("failed")) if c not in counts
+        (one_line(c, 12), code_name(c, others) or NONE, "failed")
+        for c, _ in failures(body.get("failed"))
+        if c not in counts
     ]
     screen.line()
     if lines:
