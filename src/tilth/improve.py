@@ -23,7 +23,7 @@ from tilth.patch import Patch, from_rows
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
 from tilth.trial.measure import Outcome
-from tilth.trial.propose import ALTERNATIVES, PROCEDURES, Procedure, lens_of, predict_gain
+from tilth.trial.propose import ALTERNATIVES, PROCEDURES, Procedure, follow, lens_of, predict_gain
 from tilth.trial.record import Trial, slice_effects, slices_of
 from tilth.trials import measure_versions, reporting_rows, scorable
 from tilth.worklist import worklist
@@ -47,12 +47,12 @@ def level_of(p: Procedure) -> float:
 
 def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Procedure, Patch, float]]:
     """Patches out of the findings on the head, the largest predicted gain first; saved as proposed."""
-    findings = ws.audit(progress).findings
+    audit = ws.audit(progress)
     view, head = ws.view(progress), ws.head(TRAIN)
     rows = ws.snapshot(head)
     lens, out = lens_of(view), []
-    for p in PROCEDURES:
-        ops = p.ops(findings, rows)
+    for p in (*PROCEDURES, *(follow(code, about) for code, about in audit.plugins.items())):
+        ops = p.ops(audit.findings, rows)
         if not ops:
             continue
         patch = Patch(
@@ -176,7 +176,7 @@ class _Run:
         once = set(ALTERNATIVES) & taken
         for p, patch, predicted in propose(self.ws, self.progress):
             other = p.name in ALTERNATIVES and once and p.name not in once
-            if p.name in tried or other or self._put_aside(patch):
+            if p not in PROCEDURES or p.name in tried or other or self._put_aside(patch):
                 continue
             try:
                 trial = self._trial(p, patch, predicted)

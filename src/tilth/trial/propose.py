@@ -7,7 +7,7 @@ must not see the rest (see tilth.trial.decide).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from tilth.data import Row, Snapshot
 from tilth.patch import Op
 from tilth.recipes import ridge
 
-__all__ = ["PROCEDURES", "Procedure", "predict_gain"]
+__all__ = ["PROCEDURES", "Procedure", "follow", "predict_gain"]
 
 
 STARVED = 20
@@ -146,6 +146,17 @@ def lens_of(view: View) -> Lens:
     known = (view.signals.labels >= 0).astype(np.float32)
     clusters = view.copies.clusters()[: len(view.train)]
     return Lens(view, z, clusters, ridge.solve(z, Lens.penalty, known))
+
+
+def follow(code: str, about: Mapping[str, str]) -> Procedure:
+    """Do what a plug-in suggests; a person decides on it, `improve` never tries it by itself.
+
+    Parameters
+    ----------
+    about : name and package of the plug-in, as an audit lists them.
+    """
+    words = f"Do what {code} ({about['name']}) suggests about ".replace("{", "{{").replace("}", "}}")
+    return Procedure(f"follow-{code}", words + "{n} rows", (code,), f"suggested by {about['package']}")
 
 
 def predict_gain(lens: Lens, ops: Sequence[Op]) -> float:
