@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     p = verb("audit", "find wrong labels, conflicts, copies, leaks, outliers, starved classes, broken rows")
     p.add_argument("--code", metavar="TILnnn", help="only findings of this code")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="findings to show (default 20)")
+    no_test = "leave out what the audit finds of faults planted in a copy of the rows"
+    p.add_argument("--no-self-test", action="store_false", dest="self_test", help=no_test)
     _review_verbs(verb)
     verb("propose", "make a handful of patches out of the findings")
     _patch_verbs(verb)

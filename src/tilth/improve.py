@@ -243,7 +243,7 @@ class _Run:
         """Everything that the report shows, as a JSON object."""
         ws = self.ws
         head, rows = ws.head(TRAIN), ws.snapshot(ws.head(TRAIN))
-        findings = ws.audit(self.progress)
+        findings = ws.audit(self.progress, self_test=True)
         body: dict[str, Any] = {
             "project": ws.config.name,
             "recipe": ws.recipe.name,
@@ -266,6 +266,8 @@ class _Run:
             "estimated_noise": audit.get("noise", audit.get("estimated_noise")),
             "out_of_sample_accuracy": audit.get("accuracy", audit.get("out_of_sample_accuracy")),
             "rows": audit["rows"],
+            "trust": dict(audit.get("trust", {})),
+            "self_test": dict(findings.self_test),
         }
         body["unmeasured"] = self.body.get("unmeasured", {})
         body["patches"] = [self._patch_json(s) for s in self.body["steps"]]

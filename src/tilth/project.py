@@ -137,9 +137,14 @@ class Project:
             progress=self.progress, **reading,
         )  # fmt: skip
 
-    def audit(self) -> Audit:
-        """Findings on the head of train; kept, so that the same audit never runs twice."""
-        return self.workspace.audit(self.progress)
+    def audit(self, *, self_test: bool = True) -> Audit:
+        """Findings on the head of train; kept, so that the same audit never runs twice.
+
+        Parameters
+        ----------
+        self_test : also plant faults in a copy of the rows and say what is found of them.
+        """
+        return self.workspace.audit(self.progress, self_test=self_test)
 
     def sample(self, n: int = 60, *, out: str | Path | None = None, seed: int | None = None) -> Batch:
         """Draw rows for review with known inclusion probabilities, partly by suspicion.

@@ -208,28 +208,49 @@ class Workspace:
             hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(map(repr, rows.columns))}"
             raise ConfigError(f"{configuration.FILE} [columns] text: no row has a column {text!r}; {hint}")
 
-    def audit(self, progress: Progress | None = None) -> Audit:
-        """Audit the head of train; the result is kept, so the same audit never runs twice."""
-        import time
+    def audit(self, progress: Progress | None = None, *, self_test: bool = False) -> Audit:
+        """Audit the head of train; the result is kept, so the same audit never runs twice.
 
+        Parameters
+        ----------
+        self_test : also say what is found of faults planted in a copy of the rows.
+        """
         from tilth.audit.base import Finding
-        from tilth.audit.run import Audit, described, offered, run
+        from tilth.audit.run import Audit
 
-        version, eval_id = self.head(TRAIN), self.eval_id()
+        version = self.head(TRAIN)
         key = self.audit_key(version.id)
         known = self.store.record("audit", key)
         if known is not None and not known["failed"]:
             known["findings"] = [Finding.from_json(f) for f in known["findings"]]
-            return Audit(**known)
+            result, new = Audit(**known), False
+        else:
+            result, new = self._audit(version, progress), True
+        if self_test and not result.self_test:
+            result, new = self._self_test(result, progress), True
+        if new:
+            body: dict[str, Any] = {
+                **{k: getattr(result, k) for k in result.__dataclass_fields__},
+                "findings": [f.to_json() for f in result.findings],
+            }
+            self.store.put_record("audit", key, body, subject=version.id, now=self.clock())
+        return result
+
+    def _audit(self, version: Version, progress: Progress | None) -> Audit:
+        """Run all detectors."""
+        import time
+
+        from tilth.audit.run import Audit, described, offered, run
+
         began = time.process_time()
         view = self.view(progress)
         findings, failed = run(view)
         s = view.signals
         labelled = s.labels >= 0
         right = s.probabilities.argmax(axis=1) == s.labels
-        result = Audit(
+        return Audit(
             version=version.id,
-            eval_version=eval_id,
+            eval_version=self.eval_id(),
             recipe=self.recipe.name,
             rows=len(view.train),
             findings=findings,
@@ -240,9 +261,20 @@ class Workspace:
             seconds=time.process_time() - began,
             trust=self.trust(progress).to_json(),
         )
-        body: dict[str, Any] = {
-            **{k: getattr(result, k) for k in result.__dataclass_fields__},
-            "findings": [f.to_json() for f in findings],
-        }
-        self.store.put_record("audit", key, body, subject=version.id, now=self.clock())
-        return result
+
+    def _self_test(self, audit: Audit, progress: Progress | None) -> Audit:
+        """The audit with what it finds of planted faults; also a self-test that fails says so."""
+        import time
+        from dataclasses import replace
+
+        from tilth.audit.selftest import SelfTest, self_test
+
+        began, view = time.process_time(), self.view(progress)
+        if progress:
+            progress("self-test", 0, 1)
+        try:
+            found = self_test(self.recipe, view, audit.findings, self.config.columns.text)
+        except Exception as error:  # as for a detector: to be seen, not to take the audit down
+            found = SelfTest(0, audit.rows, failed=f"{type(error).__name__}: {error}")
+        seconds = audit.seconds + time.process_time() - began
+        return replace(audit, self_test=found.to_json(), seconds=seconds)

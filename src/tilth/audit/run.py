@@ -47,6 +47,7 @@ class Audit:
     accuracy : out-of-sample accuracy on the labels as given.
     seconds : CPU seconds.
     trust : how many labels are wrong, and what P(wrong) stands for, with intervals.
+    self_test : what was found of faults planted in a copy of these rows; empty when not asked for.
     """
 
     version: str
@@ -60,6 +61,7 @@ class Audit:
     accuracy: float = 0.0
     seconds: float = 0.0
     trust: Mapping[str, Any] = field(default_factory=dict)
+    self_test: Mapping[str, Any] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Number of findings by code; a check that ran and found nothing counts 0."""
@@ -104,6 +106,7 @@ class Audit:
             "plugins": {code: dict(about) for code, about in self.plugins.items()},
             "seconds": round(self.seconds, 2),
             "trust": dict(self.trust),
+            "self_test": dict(self.self_test),
             "findings": [f.to_json() for f in self.findings],
         }
 

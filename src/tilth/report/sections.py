@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tilth.report import svg
+from tilth.report import selftest, svg
 from tilth.report.cards import forest
 from tilth.report.format import (
     CODE_NAMES,
@@ -22,6 +22,7 @@ from tilth.report.format import (
     sum_minutes,
 )
 from tilth.report.markup import Cell, Column, Html, data, details, join, mono, num, table, tag
+from tilth.report.reviews import errors_line
 
 __all__ = ["audit", "classes", "history", "slices", "worklist"]
 
@@ -202,9 +203,10 @@ def audit(body: Json) -> Html:
     if number(accuracy) is not None:
         agree = f"{share(accuracy)} of {count(total)} rows"
         lead = tag("p", f"A model that never saw the row agrees with its label for {agree}.")
-    return join(
-        [failed_box(failed), lead, tag("div", table("Findings of the audit", columns, lines), class_="audit")]
-    )
+    found = tag("div", table("Findings of the audit", columns, lines), class_="audit")
+    doubt = errors_line(mapping(body.get("trust")))
+    left = tag("p", doubt[:1].upper() + doubt[1:] + ".") if doubt else None
+    return join([failed_box(failed), lead, left, found, selftest.section(mapping(body.get("self_test")))])
 
 
 def _check(code: str, plugins: Json) -> Html:

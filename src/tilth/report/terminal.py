@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tilth.report import selftest
 from tilth.report.format import (
     NONE,
     Measure,
@@ -196,6 +197,7 @@ def audit(console: Console, body: Json, *, limit: int = 20) -> None:
     screen.line()
     if lines:
         screen.table([Col("code", "id"), Col("finding"), Col("rows", "num")], lines)
+    selftest.lines(screen, mapping(body.get("self_test")))
     found = items(body.get("findings"))
     if found[:limit]:
         screen.line()
