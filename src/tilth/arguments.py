@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     no_test = "leave out what the audit finds of faults planted in a copy of the rows"
     p.add_argument("--no-self-test", action="store_false", dest="self_test", help=no_test)
     _review_verbs(verb)
+    _annotator_verbs(verb)
     verb("propose", "make a handful of patches out of the findings")
     _patch_verbs(verb)
     p = verb("log", "versions of a data set")
@@ -82,6 +83,21 @@ def _share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
     return value
+
+
+def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Verbs about people who label."""
+    p = verb("annotators", "take judgements of several annotators in; agreement, quality, consensus")
+    p.add_argument("file", nargs="?", help="one row a judgement; none: those that were taken in")
+    p.add_argument("--item", metavar="COL", help="column with the id of the judged row (default: guessed)")
+    p.add_argument("--annotator", metavar="COL", help="column with who judged (default: guessed)")
+    p.add_argument("--label", metavar="COL", help="column with what was said (default: guessed)")
+    p.add_argument("--text", metavar="COL", help="column with the text (default: guessed)")
+    p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
+    p.add_argument("--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab")
+    p.add_argument("--skip-bad", action="store_true", help="leave judgements that cannot be read out")
+    p.add_argument("--propose", action="store_true", help="propose judged items that are no rows yet")
+    p.add_argument("--limit", type=_count, default=10, metavar="N", help="lines of each table (default 10)")
 
 
 def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -23,7 +23,7 @@ from tilth.patch import Patch, from_rows
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
 from tilth.trial.measure import Outcome
-from tilth.trial.propose import ALTERNATIVES, PROCEDURES, Procedure, follow, lens_of, predict_gain
+from tilth.trial.propose import ALTERNATIVES, BY_PEOPLE, PROCEDURES, Procedure, follow, lens_of, predict_gain
 from tilth.trial.record import Trial, slice_effects, slices_of
 from tilth.trials import measure_versions, reporting_rows, scorable
 from tilth.worklist import worklist
@@ -51,7 +51,7 @@ def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Proce
     view, head = ws.view(progress), ws.head(TRAIN)
     rows = ws.snapshot(head)
     lens, out = lens_of(view), []
-    for p in (*PROCEDURES, *(follow(code, about) for code, about in audit.plugins.items())):
+    for p in (*PROCEDURES, *BY_PEOPLE, *(follow(code, about) for code, about in audit.plugins.items())):
         ops = p.ops(audit.findings, rows)
         if not ops:
             continue

@@ -19,6 +19,7 @@ from tilth.signals import Progress
 from tilth.workspace import TRAIN, Workspace, utc_now
 
 if TYPE_CHECKING:
+    from tilth.annotators import Annotators
     from tilth.audit.run import Audit
     from tilth.improvement import Improvement
     from tilth.intake import Intake
@@ -195,6 +196,45 @@ class Project:
         from tilth.reviews import relabel
 
         return relabel(self.workspace, rate=fdr, revises=revises)
+
+    def annotators(
+        self,
+        data: object | None = None,
+        *,
+        item: str | None = None,
+        annotator: str | None = None,
+        label: str | None = None,
+        text: str | None = None,
+        **reading: Any,
+    ) -> Annotators:
+        """Take judgements of several annotators in, where given; how far they agree and how good they are.
+
+        Parameters
+        ----------
+        data : file, DataFrame or data set with one row for each judgement; None: those that are there.
+        item, annotator, label, text : column names; guessed when not given.
+        reading : encoding, delimiter and skip_bad, as for `ingest`.
+
+        Raises
+        ------
+        BadRows : rows that cannot be used; nothing was taken in.
+        NotFound : there are no judgements.
+        """
+        from tilth.annotators import examine, take_judgements
+
+        intake = None
+        if data is not None:
+            intake = take_judgements(
+                self.workspace, data, item=item, annotator=annotator, label=label, text=text, **reading
+            )
+        return examine(self.workspace, intake, self.progress)
+
+    def propose_judged(self) -> PatchInfo | None:
+        """Propose judged items that are in no data set as new rows; None where there are none."""
+        from tilth.annotators import propose_rows
+
+        patch = propose_rows(self.workspace, self.progress)
+        return None if patch is None else self.workspace.store.patch_info(patch.id)
 
     def propose(self) -> list[PatchInfo]:
         """Make a handful of patches out of the findings, the largest predicted gain first."""

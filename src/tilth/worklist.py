@@ -10,7 +10,7 @@ import numpy as np
 
 from tilth.audit.base import Finding
 from tilth.audit.run import Audit
-from tilth.trial.propose import PROCEDURES, Lens, lens_of, predict_gain
+from tilth.trial.propose import BY_PEOPLE, PROCEDURES, Lens, lens_of, predict_gain
 from tilth.workspace import TRAIN, Workspace
 
 __all__ = ["worklist"]
@@ -28,7 +28,7 @@ def worklist(ws: Workspace, audit: Audit, patches: Sequence[Mapping[str, Any]]) 
     lens = lens_of(ws.view())
     items = _reviews(ws, audit, lens)
     items += [i for i in (_group(ws, audit, lens, p.name) for p in PROCEDURES[3:]) if i]
-    items += _near(ws, audit) + _collect(ws, audit, lens)
+    items += _near(ws, audit) + _contested(ws, audit, lens) + _collect(ws, audit, lens)
     items += [
         _item("evaluate", "", f"Audit check failed: {error}", [], None, 1.0, "not checked is not clean", "")
         for error in audit.failed.values()
@@ -130,6 +130,20 @@ def _near(ws: Workspace, audit: Audit) -> list[dict[str, Any]]:
     minutes = ws.config.minutes.relabel * sum(len(f.rows) for f in found)
     why = "texts that differ in a word or two seldom belong to different classes"
     return [_item("review", "TIL202", title, found, None, minutes, why, "tilth audit --code TIL202")]
+
+
+def _contested(ws: Workspace, audit: Audit, lens: Lens) -> list[dict[str, Any]]:
+    """Rows about which annotators disagree with the label or with each other."""
+    found = audit.of("TIL104")
+    if not found:
+        return []
+    ops = BY_PEOPLE[0].ops(found, ws.snapshot(ws.head(TRAIN)))
+    sure = float(np.mean([f.score for f in found]))
+    gain = max(0.0, predict_gain(lens, ops)) * sure if ops else None
+    title = f"Review {len(found)} rows that annotators label differently"
+    why = "several people judged these rows; their votes are the evidence"
+    minutes = ws.config.minutes.relabel * len(found)
+    return [_item("review", "TIL104", title, found, gain, minutes, why, "tilth audit --code TIL104")]
 
 
 def _collect(ws: Workspace, audit: Audit, lens: Lens) -> list[dict[str, Any]]:

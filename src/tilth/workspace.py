@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tilth import config as configuration
+from tilth.agreement import Judged
 from tilth.config import Config
 from tilth.data import Snapshot, Version
 from tilth.errors import ConfigError, NotFound, ProjectError, Refused
@@ -180,20 +182,36 @@ class Workspace:
 
         mark = self.store.verdict_mark(TRAIN)
         others = ((p.name, p.package, p.digest, p.problem) for p in offered())
-        return self.key("audit", version, self.eval_id(), *([mark] if mark else []), *others)
+        return self.key("audit", version, self.eval_id(), *([mark] if mark else []), *self._said(), *others)
 
     def _claims(self, progress: Progress | None = None) -> View:
         """The view before any verdict is heard; computed once in a process."""
         from tilth.audit.run import look
 
         version = self.head(TRAIN)
-        key = (version.id, self.eval_id())
+        key = (version.id, f"{self.eval_id()} {self.store.judgements_digest()}")
         if key not in self._views:
             text = self.config.columns.text
             rows, evaluation = self.snapshot(version), self.evaluation()
             self._refuse_unreadable(rows)
-            self._views = {key: look(self.recipe, rows, evaluation, text, progress=progress)}
+            found = look(self.recipe, rows, evaluation, text, progress=progress)
+            self._views = {key: replace(found, judged=self.judged())}
         return self._views[key]
+
+    def judged(self) -> Judged | None:
+        """Votes of several annotators and the rows they are about; None before any were taken in."""
+        from tilth.votes import join
+
+        sheets = [found for _, found in self.store.judgements()]
+        if not sheets:
+            return None
+        version = self.store.head(TRAIN)
+        train = EMPTY if version is None else self.snapshot(version)
+        return join(sheets, train, self.evaluation(), self.config.columns.text)
+
+    def _said(self) -> list[str]:
+        """What people said about the data that an audit depends on; empty when nobody said anything."""
+        return [x for x in (self.store.judgements_digest(),) if x]
 
     def _refuse_unreadable(self, rows: Snapshot) -> None:
         """Nothing can be said about no rows, or about rows without a text."""

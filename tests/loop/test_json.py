@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loop_kit import js, tilth
+from loop_kit import CLASSES, js, lines, tilth, write
 
 from tilth.cli import parser
 
@@ -95,6 +95,7 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "verdict", js("verdict", "said.jsonl", *p, cwd=work)
     yield "relabel", js("relabel", *p, cwd=work)
     yield "relabel", js("relabel", "--fdr", "0.9", *p, cwd=work)
+    yield "annotators", js("annotators", judged(work), "--propose", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)
@@ -116,6 +117,14 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "plugins", js("plugins", cwd=work)
     yield "example", js("example", "demo", cwd=work)
     yield "error", tilth("patch", "0000", "--json", *p, cwd=work).json
+
+
+def judged(work: Path) -> Path:
+    """Two or three judgements on some rows, and on one that is no row yet."""
+    rows = [(i, t, a, y) for i, t, _, y in lines(30, seed=1) for a in ("ann", "bob")]
+    rows += [(i, t, "cy", CLASSES[n % 5]) for n, (i, t, _, _) in enumerate(lines(10, seed=1))]
+    rows += [("new", "a text of its own", "ann", CLASSES[0])]
+    return write(work / "judged.csv", rows, header=("id", "text", "annotator", "label"))
 
 
 def test_every_output_is_as_documented(work: Path) -> None:

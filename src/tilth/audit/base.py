@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tilth.agreement import Judged
 from tilth.copies import Copies
 from tilth.data import Snapshot
 from tilth.recipes.base import Matrix
@@ -90,6 +91,7 @@ class View:
     copies : groups of copies among train rows followed by evaluation rows.
     evaluation : the evaluation rows, possibly none.
     eval_texts : their input texts.
+    judged : votes of several annotators; None where there are none.
     """
 
     train: Snapshot
@@ -99,6 +101,7 @@ class View:
     copies: Copies
     evaluation: Snapshot
     eval_texts: Sequence[str]
+    judged: Judged | None = None
 
     def classes_of(self, positions: np.ndarray) -> list[str | None]:
         """Given labels at these positions."""

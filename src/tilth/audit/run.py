@@ -12,6 +12,7 @@ import numpy as np
 from tilth.audit.base import Detector, Finding, View
 from tilth.audit.broken import BrokenRows
 from tilth.audit.clauses import broken_findings
+from tilth.audit.contested import ContestedLabel
 from tilth.audit.duplicates import ConflictingCopies, ExactCopies, NearCopies
 from tilth.audit.label_error import LabelError
 from tilth.audit.leakage import Leakage
@@ -113,8 +114,8 @@ class Audit:
 
 def _own() -> list[Detector]:
     return [
-        LabelError(), ConflictingCopies(), ExactCopies(), NearCopies(), Leakage(), Outliers(),
-        StarvedClass(), BrokenRows(),
+        LabelError(), ConflictingCopies(), ContestedLabel(), ExactCopies(), NearCopies(), Leakage(),
+        Outliers(), StarvedClass(), BrokenRows(),
     ]  # fmt: skip
 
 

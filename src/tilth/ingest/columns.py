@@ -17,7 +17,7 @@ from tilth.errors import InputError
 from tilth.ingest.base import Record, Source, did_you_mean, listed
 from tilth.ingest.values import is_empty
 
-__all__ = ["Columns", "guess_columns"]
+__all__ = ["LABEL_NAMES", "Columns", "guess_columns", "likeness"]
 
 LOOKED_AT = 2000
 
@@ -119,7 +119,7 @@ def _tokens(name: str) -> list[str]:
     return [t for t in re.split(r"[\W_]+", split.casefold()) if t]
 
 
-def _likeness(name: str, known: str) -> float:
+def likeness(name: str, known: str) -> float:
     """How much a name is like one of some names: 0, 1 to 2 for a part of it, 2 to 3 for all."""
     tokens = _tokens(name)
     order = known.split()
@@ -192,7 +192,7 @@ def _refuse_double(source: str, given: Mapping[str, str | None]) -> None:
 def _text(source: str, profiles: Mapping[str, _Profile], taken: list[str], rows: int) -> tuple[str, str]:
     best: tuple[float, str] | None = None
     for name, seen in profiles.items():
-        named = _likeness(name, TEXT_NAMES)
+        named = likeness(name, TEXT_NAMES)
         # A label column with names of several words is not varied; an id is varied, not words.
         varied = len(seen.distinct) / seen.filled if seen.filled else 1.0
         readable = seen.texts * 2 > seen.filled or (not rows and named >= 2)
@@ -200,7 +200,7 @@ def _text(source: str, profiles: Mapping[str, _Profile], taken: list[str], rows:
         plausible = named or (seen.wordy and varied >= 0.2)
         if name in taken or not (readable and filled and plausible):
             continue
-        if not named and (_likeness(name, LABEL_NAMES) >= 2 or _likeness(name, ID_NAMES) >= 2):
+        if not named and (likeness(name, LABEL_NAMES) >= 2 or likeness(name, ID_NAMES) >= 2):
             continue
         score = named + min(math.log2(1 + seen.mean_words), 3) + varied
         if best is None or score > best[0]:
@@ -214,7 +214,7 @@ def _text(source: str, profiles: Mapping[str, _Profile], taken: list[str], rows:
             f"{found or '  no columns'}\nname it with: pass --text COLUMN"
         )
     seen = profiles[best[1]]
-    like = "is named like a text and " if _likeness(best[1], TEXT_NAMES) else ""
+    like = "is named like a text and " if likeness(best[1], TEXT_NAMES) else ""
     return best[1], (
         f"{best[1]!r} {like}has {seen.mean_words:.1f} words a row, {len(seen.distinct):,} of "
         f"{seen.filled:,} values different"
@@ -228,12 +228,12 @@ def _label(profiles: Mapping[str, _Profile], taken: list[str]) -> tuple[str | No
         count = len(seen.distinct)
         if name in taken or seen.fractions or seen.nested or seen.mean_length > 60:
             continue
-        like = _likeness(name, LABEL_NAMES)
+        like = likeness(name, LABEL_NAMES)
         repeated = count * 2 <= seen.filled
         # In a small file every class may stand once; then the name has to be trusted.
         if like and (repeated or seen.filled < 50):
             named.append((like, name))
-        elif repeated and 2 <= count <= 500 and not _likeness(name, ID_NAMES):
+        elif repeated and 2 <= count <= 500 and not likeness(name, ID_NAMES):
             unnamed.append(name)
     if named:
         best = max(named, key=lambda pair: pair[0])[1]
@@ -258,7 +258,7 @@ def _id(profiles: Mapping[str, _Profile], taken: list[str], rows: int) -> tuple[
     refused = ""
     found: list[tuple[float, str]] = []
     for name, seen in profiles.items():
-        like = _likeness(name, ID_NAMES)
+        like = likeness(name, ID_NAMES)
         if name in taken or not like or (like < 2 and _tokens(name)[-1] not in ("id", "uuid")):
             continue
         if seen.twice is not None:

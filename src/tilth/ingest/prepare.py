@@ -14,14 +14,14 @@ from tilth.ingest.base import Incoming, Record, Source, listed, nearest
 from tilth.ingest.columns import Columns
 from tilth.ingest.values import is_empty
 
-__all__ = ["BadRowLog", "prepare"]
+__all__ = ["MISSING", "BadRowLog", "as_text", "prepare"]
 
 REMEMBERED = 10_000
 """Spellings of labels that are not looked at twice."""
 MISSING = frozenset({"", "nan", "null", "none", "n/a", "?"})
 
 
-def _as_text(value: Value) -> str:
+def as_text(value: Value) -> str:
     """A label or an id as text: 3 and 3.0 are "3", true is "true"; outer blanks are cut off."""
     if isinstance(value, str):
         return value.strip()
@@ -49,7 +49,7 @@ class _Preparer:
     def label(self, record: Record, column: str) -> str | BadRow | None:
         """The label, None when it is missing and may be, or what is wrong with it."""
         value = record.values.get(column)
-        text = _as_text(value)
+        text = as_text(value)
         known = self.known
         if known is not None and text in known:
             return self._remember(value, text)
@@ -101,7 +101,7 @@ class _Preparer:
                 label = found
         row_id = None
         if columns.id is not None:
-            row_id = _as_text(values.get(columns.id))
+            row_id = as_text(values.get(columns.id))
             if not row_id:
                 advice = "fill it in, or leave the column out: ids are made from the content then"
                 return self._bad(record, columns.id, values.get(columns.id), "empty id", advice)

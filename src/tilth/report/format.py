@@ -46,6 +46,7 @@ Tone = Literal["better", "worse", "none"]
 CODE_NAMES = {
     "TIL101": "label error",
     "TIL102": "conflicting labels on copies",
+    "TIL104": "contested label",
     "TIL201": "exact duplicate",
     "TIL202": "near-duplicate",
     "TIL203": "leakage into evaluation",

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any
 
 from tilth import migrations
+from tilth.agreement import Judgements
 from tilth.data import Row, Snapshot, Version
 from tilth.errors import ProjectError, TilthError
 from tilth.patch import Op, Patch
-from tilth.store import check, commit, imports, lines, patches, records, verdicts
+from tilth.store import check, commit, imports, judgements, lines, patches, records, verdicts
 from tilth.store.connection import Pool
 from tilth.store.results import Arriving, Decision, ImportResult, PatchInfo, PatchState
 from tilth.verdicts import Verdict
@@ -376,6 +377,32 @@ class Store:
         """A number that grows with every verdict; 0 when there is none."""
         with self._pool.read() as connection:
             return verdicts.mark(connection, dataset)
+
+    # judgements of annotators
+
+    def put_judgements(
+        self, source: str, digest: str, found: Judgements, *, columns: Mapping[str, Any], now: str
+    ) -> bool:
+        """Keep the judgements of a file beside what it said before; False when it says nothing new.
+
+        Parameters
+        ----------
+        source : name of the file; of files with one name the newest counts.
+        digest : of its bytes and of how it was read.
+        columns : which column was what.
+        """
+        with self._pool.write() as connection:
+            return judgements.put(connection, source, digest, found, columns, now)
+
+    def judgements(self) -> list[tuple[str, Judgements]]:
+        """Source and judgements of the newest file of each source, oldest first."""
+        with self._pool.read() as connection:
+            return judgements.newest(connection)
+
+    def judgements_digest(self) -> str:
+        """Changes when judgements are taken in; empty without any."""
+        with self._pool.read() as connection:
+            return judgements.digest(connection)
 
     def verify(self) -> list[str]:
         """Compute again what can be: the file's own checks, and each head from its rows.

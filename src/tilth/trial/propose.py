@@ -17,7 +17,7 @@ from tilth.data import Row, Snapshot
 from tilth.patch import Op
 from tilth.recipes import ridge
 
-__all__ = ["PROCEDURES", "Procedure", "follow", "predict_gain"]
+__all__ = ["BY_PEOPLE", "PROCEDURES", "Procedure", "follow", "predict_gain"]
 
 
 STARVED = 20
@@ -124,6 +124,16 @@ PROCEDURES: tuple[Procedure, ...] = (
     ),
 )
 """In the order in which they are tried when predicted gains are equal."""
+
+BY_PEOPLE: tuple[Procedure, ...] = (
+    Procedure(
+        "relabel-consensus",
+        "Give {n} rows the label that their annotators agree on",
+        ("TIL104",),
+        "consensus of several annotators and the model; P(stored label wrong) above 0.5",
+    ),
+)
+"""Proposed, but never decided on held-out rows: people, not the rest of the data, are their evidence."""
 
 ALTERNATIVES = ("relabel-likely", "relabel-confident", "drop-suspects")
 """Different treatments of the same rows: once one of them is accepted, the others have lost their base."""

@@ -1,0 +1,38 @@
+"""Verbs about people who label: their judgements."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+from tilth.arguments import parser
+from tilth.cli.console import console, open_project, out, plain
+
+__all__ = ["VERBS"]
+
+
+def _annotators(options: argparse.Namespace) -> int:
+    from tilth.report import people
+
+    names = ("item", "annotator", "label", "text", "encoding", "delimiter", "skip_bad")
+    reading = {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
+    if reading and not options.file:
+        parser().error(f"--{next(iter(reading)).replace('_', '-')} says how a file is read: give the FILE")
+    with open_project(options) as project:
+        found = project.annotators(options.file, **reading)
+        body = found.to_json()
+        info = project.propose_judged() if options.propose else None
+        body["proposed"] = None if info is None else info.id
+    if body["intake"] and not options.json:
+        screen = console(err=True)
+        for role, name in body["intake"]["columns"].items():
+            why = body["intake"]["reasons"].get(role, "the file has none")
+            screen.print(f"{role} column: [bold]{plain(name or '(none)')}[/]  [dim]{plain(why)}[/]")
+        if body["intake"]["bad"]:
+            screen.print(f"[yellow]{body['intake']['bad']:,} judgements left out[/]")
+    out(options, body, partial(people.annotators, limit=options.limit))
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"annotators": _annotators}
