@@ -1,0 +1,220 @@
+"""Slice discovery on planted slices: rank of the true one, false alarms, CPU seconds; sliceline in the same run.
+
+    python benchmarks/slices.py            everything (sliceline where it is installed)
+    python benchmarks/slices.py CASE       one case: planted, null, speed, speed-peer
+
+A setting: BANKING77 texts with their classes and features (drawn with replacement of a third of the words where more
+rows are needed), ten columns of metadata, and predictions that are wrong in 4-20 % of a class's rows; one slice of
+2-10 % of the rows is wrong 10-30 points more often. The slice is the value of a column, a conjunction of two values,
+a range of lengths, a word, or the neighbourhood of a random row in feature space. Found: F1 with the true rows of at
+least 0.6 (0.5 for neighbourhoods, which have no sharp edge) among the first three that are reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+from common import Missing, banking77, clock, peak_mib, save
+
+import numpy as np
+
+KINDS = ("value", "pair", "range", "word", "cluster")
+VALUES = (2, 3, 4, 6, 8, 10, 15, 20, 30, 40)
+
+
+def texts_of(n: int, seed: int) -> tuple[list[str], np.ndarray]:
+    """n texts and class numbers."""
+    texts, labels, *_ = banking77()
+    rng = np.random.default_rng(seed)
+    vocabulary = sorted({w for t in texts for w in t.split()})
+    names = {c: i for i, c in enumerate(sorted(set(labels)))}
+    order = rng.permutation(len(texts))
+    out, y = [], np.empty(n, dtype=np.int64)
+    for number in range(n):
+        i = int(order[number % len(order)])
+        parts = texts[i].split()
+        if number >= len(order):
+            for at in rng.integers(0, len(parts), max(1, len(parts) // 3)):
+                parts[at] = vocabulary[int(rng.integers(len(vocabulary)))]
+        out.append(" ".join(parts))
+        y[number] = names[labels[i]]
+    return out, y
+
+
+def columns_of(n: int, rng: np.random.Generator) -> dict[str, list[Any]]:
+    """Ten columns: eight of values (Zipf-like), two of numbers."""
+    out: dict[str, list[Any]] = {}
+    for number, k in enumerate(VALUES[:8]):
+        share = 1.0 / np.arange(1, k + 1) ** 0.7
+        out[f"c{number}"] = [f"v{v}" for v in rng.choice(k, n, p=share / share.sum())]
+    out["age"] = rng.integers(18, 90, n).tolist()
+    out["amount"] = np.round(rng.lognormal(4, 1, n), 2).tolist()
+    return out
+
+
+def plant(
+    kind: str, size: float, texts: list[str], columns: dict[str, list[Any]], x: Any, rng: np.random.Generator
+) -> np.ndarray:
+    """Rows of a slice of this kind, as near to the size as there is one."""
+    n, goal = len(texts), size * len(texts)
+    options: list[np.ndarray] = []
+    if kind == "value":
+        for name in list(columns)[:8]:
+            column = np.array(columns[name])
+            options += [column == v for v in np.unique(column)]
+    elif kind == "pair":
+        names = rng.permutation(8)
+        for a, b in zip(names[:4], names[4:], strict=True):
+            ca, cb = np.array(columns[f"c{a}"]), np.array(columns[f"c{b}"])
+            options += [(ca == v) & (cb == w) for v in np.unique(ca) for w in np.unique(cb)]
+    elif kind == "range":
+        length = np.array([len(t) for t in texts])
+        order = np.sort(length)
+        for start in rng.integers(0, int(n * (1 - size)), 20):
+            low, high = order[start], order[min(start + int(goal), n - 1)]
+            options.append((length >= low) & (length <= high))
+    elif kind == "word":
+        words = sorted({w for t in texts[:3000] for w in t.lower().split() if w.isalpha()})
+        folded = [set(t.lower().split()) for t in texts]
+        for w in rng.permutation(words)[:400]:
+            options.append(np.array([w in f for f in folded]))
+    else:
+        centre = x[[int(rng.integers(n))]]
+        near = np.asarray((x @ centre.T).todense()).ravel()
+        options.append(near >= np.sort(near)[-int(goal)])
+    fits = [o for o in options if 0.02 * n <= o.sum() <= 0.1 * n] or options
+    off = [abs(float(o.sum()) - goal) + 1e-6 * rng.random() for o in fits]
+    return fits[int(np.argmin(off))]
+
+
+def f1(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0)
+
+
+def world(n: int, seed: int) -> tuple[Any, list[str], np.ndarray, Any, np.ndarray, np.random.Generator]:
+    """Snapshot, texts, classes, features, wrong rows without a slice, and the dice."""
+    from tilth.data import Row, Snapshot
+    from tilth.recipes.text import TextLinear
+
+    texts, y = texts_of(n, seed)
+    rng = np.random.default_rng(1000 + seed)
+    columns = columns_of(n, rng)
+    rows = Snapshot.of(
+        Row(f"{i:07d}", {"text": texts[i], **{c: v[i] for c, v in columns.items()}}, f"c{y[i]:02d}") for i in range(n)
+    )
+    _, x = TextLinear().learn(texts)
+    difficulty = rng.uniform(0.04, 0.2, y.max() + 1)
+    return rows, texts, y, x, rng.random(n) < difficulty[y], rng
+
+
+def planted(settings: int = 50, n: int = 10_000) -> dict[str, Any]:
+    """Rank of the true slice in each setting."""
+    from tilth.discovery.search import discover
+
+    out = []
+    base = world(n, 0)
+    for seed in range(settings):
+        rows, texts, y, x, _, _ = base
+        rng = np.random.default_rng(seed)
+        difficulty = rng.uniform(0.04, 0.2, y.max() + 1)[y]
+        kind, size, drop = KINDS[seed % 5], rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)
+        columns = {c: list(v) for c, v in rows.columns.items() if c != "text"}
+        truth = plant(kind, size, texts, columns, x, rng)
+        wrong = rng.random(n) < difficulty + drop * truth
+        found = discover(rows, texts, wrong, y, features=x, seed=seed)
+        listed = [*found.slices]
+        match = 0.5 if kind == "cluster" else 0.6
+        overlap = [f1(np.isin(np.arange(n), s.rows), truth) for s in listed]
+        rank = next((i + 1 for i, o in enumerate(overlap) if o >= match), 0)
+        out.append({
+            "kind": kind, "size": round(float(truth.mean()), 3), "drop": round(drop, 3), "rank": rank,
+            "reported": len(found.slices), "f1": [round(o, 2) for o in overlap[:3]],
+            "first": [s.expression for s in listed[:3]], "p": [round(s.p, 3) for s in listed[:3]],
+        })  # fmt: skip
+        print(json.dumps(out[-1]), file=sys.stderr, flush=True)
+    top = [1 <= r["rank"] <= 3 for r in out]
+    kinds = {k: f"{sum(t for t, r in zip(top, out, strict=True) if r['kind'] == k)}/{sum(r['kind'] == k for r in out)}" for k in KINDS}
+    return {"settings": settings, "rows": n, "in_first_three": sum(top), "by_kind": kinds, "each": out}
+
+
+def null(runs: int = 100, n: int = 3_000) -> dict[str, Any]:
+    """Searches with at least one report where there is no slice but hard and easy classes."""
+    from tilth.discovery.search import discover
+
+    alarms = 0
+    rows, texts, y, x, _, _ = world(n, 1)
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        wrong = rng.random(n) < rng.uniform(0.02, 0.4, y.max() + 1)[y]
+        alarms += bool(discover(rows, texts, wrong, y, features=x, seed=seed).slices)
+    return {"runs": runs, "rows": n, "false_alarms": alarms}
+
+
+def speed(n: int = 50_000) -> dict[str, Any]:
+    """50,000 rows x 10 columns with texts and features."""
+    from tilth.discovery.search import discover
+
+    rows, texts, y, x, wrong, _ = world(n, 2)
+    column = np.array(rows.columns["c5"])
+    rng = np.random.default_rng(0)
+    wrong |= (column == "v4") & (rng.random(n) < 0.2)
+    base = peak_mib()
+    with clock() as used:
+        found = discover(rows, texts, wrong, y, features=x)
+    with clock() as alone:
+        discover(rows, texts, wrong, y)
+    with clock() as bare:
+        only = discover(rows, [""] * n, wrong, y)
+    return used | {
+        "rows": n, "first": [s.expression for s in found.slices[:3]], "tried": dict(found.tried),
+        "without_clusters_cpu_s": alone["cpu_s"], "columns_alone_cpu_s": bare["cpu_s"], "columns_alone_tried": dict(only.tried),
+        "columns_alone_first": [s.expression for s in only.slices[:3]], "base_mib": base, "peak_mib": peak_mib(),
+    }  # fmt: skip
+
+
+def speed_peer(n: int = 50_000) -> dict[str, Any]:
+    """Sliceline on the same columns, numbers in ten bins, two levels."""
+    from sliceline.slicefinder import Slicefinder
+
+    rng = np.random.default_rng(1002)
+    columns = columns_of(n, rng)
+    column = np.array(columns["c5"])
+    wrong = (rng.random(n) < 0.1) | ((column == "v4") & (np.random.default_rng(0).random(n) < 0.2))
+    parts = [np.array(columns[f"c{i}"], dtype=object) for i in range(8)]
+    for name in ("age", "amount"):
+        v = np.array(columns[name], dtype=float)
+        parts.append(np.searchsorted(np.quantile(v, np.linspace(0, 1, 11)[1:-1]), v).astype(object))
+    table = np.stack(parts, axis=1)
+    base = peak_mib()
+    with clock() as used, contextlib.redirect_stdout(io.StringIO()):
+        peer = Slicefinder(alpha=0.95, k=3, max_l=2, min_sup=500, verbose=False)
+        peer.fit(table, wrong.astype(float))
+    return used | {"rows": n, "first": [str(list(s)) for s in peer.top_slices_], "base_mib": base, "peak_mib": peak_mib()}
+
+
+CASES = {"planted": planted, "null": null, "speed": speed, "speed-peer": speed_peer}
+
+
+def main() -> None:
+    if len(sys.argv) >= 2:
+        print(json.dumps(CASES[sys.argv[1]](*map(int, sys.argv[2:]))))
+        return
+    out: dict[str, Any] = {}
+    for name in CASES:
+        done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=False)
+        ok = done.returncode == 0
+        out[name] = json.loads(done.stdout.splitlines()[-1]) if ok else {"error": done.stderr.strip().splitlines()[-1:]}
+        print(name, json.dumps({k: v for k, v in out[name].items() if k != "each"}), flush=True)
+    save("slices", out)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Missing as error:
+        print(error)
