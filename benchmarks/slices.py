@@ -105,7 +105,8 @@ def world(n: int, seed: int) -> tuple[Any, list[str], np.ndarray, Any, np.ndarra
     rng = np.random.default_rng(1000 + seed)
     columns = columns_of(n, rng)
     rows = Snapshot.of(
-        Row(f"{i:07d}", {"text": texts[i], **{c: v[i] for c, v in columns.items()}}, f"c{y[i]:02d}") for i in range(n)
+        Row(f"{i:07d}", {"text": texts[i], **{c: v[i] for c, v in columns.items()}}, f"c{y[i]:02d}")
+        for i in range(n)
     )
     _, x = TextLinear().learn(texts)
     difficulty = rng.uniform(0.04, 0.2, y.max() + 1)
@@ -138,7 +139,10 @@ def planted(settings: int = 50, n: int = 10_000) -> dict[str, Any]:
         })  # fmt: skip
         print(json.dumps(out[-1]), file=sys.stderr, flush=True)
     top = [1 <= r["rank"] <= 3 for r in out]
-    kinds = {k: f"{sum(t for t, r in zip(top, out, strict=True) if r['kind'] == k)}/{sum(r['kind'] == k for r in out)}" for k in KINDS}
+    kinds = {
+        k: f"{sum(t for t, r in zip(top, out, strict=True) if r['kind'] == k)}/{sum(r['kind'] == k for r in out)}"
+        for k in KINDS
+    }
     return {"settings": settings, "rows": n, "in_first_three": sum(top), "by_kind": kinds, "each": out}
 
 
@@ -194,7 +198,12 @@ def speed_peer(n: int = 50_000) -> dict[str, Any]:
     with clock() as used, contextlib.redirect_stdout(io.StringIO()):
         peer = Slicefinder(alpha=0.95, k=3, max_l=2, min_sup=500, verbose=False)
         peer.fit(table, wrong.astype(float))
-    return used | {"rows": n, "first": [str(list(s)) for s in peer.top_slices_], "base_mib": base, "peak_mib": peak_mib()}
+    return used | {
+        "rows": n,
+        "first": [str(list(s)) for s in peer.top_slices_],
+        "base_mib": base,
+        "peak_mib": peak_mib(),
+    }
 
 
 CASES = {"planted": planted, "null": null, "speed": speed, "speed-peer": speed_peer}
@@ -208,7 +217,11 @@ def main() -> None:
     for name in CASES:
         done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=False)
         ok = done.returncode == 0
-        out[name] = json.loads(done.stdout.splitlines()[-1]) if ok else {"error": done.stderr.strip().splitlines()[-1:]}
+        out[name] = (
+            json.loads(done.stdout.splitlines()[-1])
+            if ok
+            else {"error": done.stderr.strip().splitlines()[-1:]}
+        )
         print(name, json.dumps({k: v for k, v in out[name].items() if k != "each"}), flush=True)
     save("slices", out)
 

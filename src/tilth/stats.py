@@ -17,6 +17,7 @@ __all__ = [
     "calibrate",
     "effect",
     "expected_calibration_error",
+    "holm_adjusted",
     "holm_levels",
     "noise_matrix",
     "posterior",
@@ -189,6 +190,22 @@ def holm_levels(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
             break
         rejected[i] = True
     return rejected
+
+
+def holm_adjusted(p_values: Array, tests: int | None = None) -> Array:
+    """(m,) p values corrected by Holm's step-down procedure, at most 1.
+
+    Parameters
+    ----------
+    p_values : (m,) of those tests that may be small.
+    tests : number of tests in all, at least m; the others have larger p values. Default m.
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    factor = (tests or len(p)) - np.arange(len(p))
+    out = np.empty(len(p))
+    out[order] = np.minimum(np.maximum.accumulate(p[order] * factor), 1.0)
+    return out
 
 
 def p_value(effect: Effect) -> float:

@@ -92,6 +92,7 @@ class View:
     evaluation : the evaluation rows, possibly none.
     eval_texts : their input texts.
     judged : votes of several annotators; None where there are none.
+    text : name of the column that the texts stand in.
     """
 
     train: Snapshot
@@ -102,6 +103,7 @@ class View:
     evaluation: Snapshot
     eval_texts: Sequence[str]
     judged: Judged | None = None
+    text: str = "text"
 
     def classes_of(self, positions: np.ndarray) -> list[str | None]:
         """Given labels at these positions."""

@@ -12,12 +12,15 @@ import numpy as np
 from tilth.audit.base import Detector, Finding, View
 from tilth.audit.broken import BrokenRows
 from tilth.audit.clauses import broken_findings
+from tilth.audit.confused import Confused
 from tilth.audit.contested import ContestedLabel
 from tilth.audit.duplicates import ConflictingCopies, ExactCopies, NearCopies
 from tilth.audit.label_error import LabelError
 from tilth.audit.leakage import Leakage
 from tilth.audit.outliers import Outliers
+from tilth.audit.shortcut import Shortcut
 from tilth.audit.starved import StarvedClass
+from tilth.audit.weak_slice import WeakSlices
 from tilth.copies import find_copies
 from tilth.data import Snapshot
 from tilth.errors import CheckFailed
@@ -115,7 +118,7 @@ class Audit:
 def _own() -> list[Detector]:
     return [
         LabelError(), ConflictingCopies(), ContestedLabel(), ExactCopies(), NearCopies(), Leakage(),
-        Outliers(), StarvedClass(), BrokenRows(),
+        Outliers(), StarvedClass(), BrokenRows(), WeakSlices(), Confused(), Shortcut(),
     ]  # fmt: skip
 
 
@@ -183,7 +186,7 @@ def look(
         names, labels = names or ("",), np.full(len(train), -1, dtype=np.int64)
         logits = np.zeros((len(train), len(names)), dtype=np.float32)
     signals = judge(names, labels, logits, fold)
-    return View(train, texts, features, signals, copies, evaluation, eval_texts)
+    return View(train, texts, features, signals, copies, evaluation, eval_texts, text=text)
 
 
 def run(view: View, checks: Iterable[Detector] | None = None) -> tuple[list[Finding], dict[str, str]]:

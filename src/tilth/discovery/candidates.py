@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from tilth.data import Snapshot, Value
 from tilth.slices import literal, moments, name_of, numbers
 
-__all__ = ["Block", "Support", "of_columns", "one_hot"]
+__all__ = ["Block", "Support", "bins_of", "of_columns", "one_hot"]
 
 FEW_VALUES, FEW_NUMBERS, MOST_VALUES = 50, 12, 200
 BINS, COARSE = 40, 4
@@ -195,6 +195,11 @@ def _edges(x: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(known[np.maximum(at - 1, 0)])
 
 
+def bins_of(x: np.ndarray, bins: int) -> np.ndarray:
+    """(n,) number of the bin of each value, of at most so many about equally full ones; -1 for NaN."""
+    return np.where(np.isfinite(x), np.searchsorted(_edges(x, bins), x, side="left"), -1)
+
+
 def _span(name: str, x: np.ndarray, inside: np.ndarray, spell: Callable[[float], str]) -> str:
     """The expression of a run of bins."""
     low, high = float(x[inside].min()), float(x[inside].max())
@@ -208,8 +213,7 @@ def _span(name: str, x: np.ndarray, inside: np.ndarray, spell: Callable[[float],
 
 def _cut(name: str, x: np.ndarray, spell: Callable[[float], str]) -> _Coded | None:
     """A column of numbers in a few parts, for pairs."""
-    edges = _edges(x, COARSE)
-    codes = np.where(np.isfinite(x), np.searchsorted(edges, x, side="left"), -1)
+    codes = bins_of(x, COARSE)
     parts = np.unique(codes[codes >= 0])
     if len(parts) < 2:
         return None
@@ -219,9 +223,8 @@ def _cut(name: str, x: np.ndarray, spell: Callable[[float], str]) -> _Coded | No
 
 def _ranges(name: str, x: np.ndarray, spell: Callable[[float], str], support: Support) -> Block | None:
     """All runs of bins with the right number of rows."""
-    edges = _edges(x, BINS)
-    codes = np.where(np.isfinite(x), np.searchsorted(edges, x, side="left"), -1)
-    width = len(edges) + 1
+    codes = bins_of(x, BINS)
+    width = int(codes.max(initial=0)) + 1
     total = np.concatenate([[0], np.cumsum(np.bincount(codes[codes >= 0], minlength=width))])
     first, last = np.triu_indices(width)
     kept = support.keeps(total[last + 1] - total[first])

@@ -16,6 +16,7 @@ Chung et al., "Slice Finder", ICDE 2019 (the question).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -209,16 +210,9 @@ def discover(
         drawn.append(counts.maxima(counts.badness(counts.of(spread), counts.mean, counts.size)))
     maxima = np.concatenate(drawn, axis=1)
     found = _pick(_Picker(counts, maxima, wrong.astype(np.float32), alpha), wording, limit)
-    tried: dict[str, int] = {}
-    for b in blocks:
-        tried[b.kind] = tried.get(b.kind, 0) + len(b)
-    return Discovery(
-        tuple(s for s in found if s.p <= alpha)[:limit],
-        tuple(s for s in found if s.p > alpha)[:limit],
-        tried,
-        n,
-        permutations,
-    )
+    tried = Counter(b.kind for b in blocks for _ in range(len(b)))
+    sure, unsure = ([s for s in found if (s.p <= alpha) == wanted] for wanted in (True, False))
+    return Discovery(tuple(sure), tuple(unsure), tried, n, permutations)
 
 
 def _candidates(

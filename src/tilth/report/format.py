@@ -53,6 +53,9 @@ CODE_NAMES = {
     "TIL301": "outlier",
     "TIL401": "starved class",
     "TIL501": "broken row",
+    "TIL601": "weak slice",
+    "TIL602": "confused classes",
+    "TIL603": "shortcut",
 }
 
 # what a reader cannot see and a renderer obeys: shown by name instead

@@ -69,6 +69,13 @@ def _faulty() -> tuple[Rows, Rows]:
         Row("sur", {"text": "\ud800"}, "app"),
     ]
     rows += [Row(f"u{i}", r.fields, None) for i, r in enumerate(_rows(20, 2))]
+    # cards and loans are taken for each other where they came by fax; the folder has the label in it
+    swapped = {"card": "loan", "loan": "card"}
+    for i, r in enumerate(_rows(360, 3)):
+        if r.label in swapped:
+            fax = Row(f"k{i:03}", {**r.fields, "channel": "fax"}, swapped[r.label])
+            rows.append(fax if i % 2 else Row(f"k{i:03}", r.fields, r.label))
+    rows = [Row(r.id, {"channel": "mail", "folder": f"in/{r.label}", **r.fields}, r.label) for r in rows]
     return rows, evaluation
 
 
