@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tilth.arrays import audit_arrays
     from tilth.audit.base import Finding
+    from tilth.audit.run import Audit
     from tilth.data import Row, Version
     from tilth.errors import TilthError
     from tilth.improvement import Improvement
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Audit",
     "Finding",
     "Improvement",
     "Op",
@@ -32,6 +35,7 @@ __all__ = [
     "TilthError",
     "Trial",
     "Version",
+    "audit_arrays",
     "open",
 ]
 
@@ -41,6 +45,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     homes = {
+        "Audit": "audit.run", "audit_arrays": "arrays",
         "Finding": "audit.base", "Improvement": "improvement", "Op": "patch", "Patch": "patch",
         "Project": "project", "Row": "data", "TilthError": "errors", "Trial": "trial.record",
         "Version": "data", "open": "project",

@@ -258,27 +258,22 @@ class Workspace:
         """Run all detectors."""
         import time
 
-        from tilth.audit.run import Audit, described, offered, run
+        from dataclasses import replace
+
+        from tilth.audit.run import audit
 
         began = time.process_time()
         view = self.view(progress)
-        findings, failed = run(view)
-        s = view.signals
-        labelled = s.labels >= 0
-        right = s.probabilities.argmax(axis=1) == s.labels
-        return Audit(
+        eval_id, recipe = self.eval_id(), self.recipe.name
+        found = audit(
+            view,
             version=version.id,
-            eval_version=self.eval_id(),
-            recipe=self.recipe.name,
-            rows=len(view.train),
-            findings=findings,
-            failed=failed,
-            plugins=described(offered()),
-            noise=float(s.p_wrong()[labelled].mean()) if labelled.any() else 0.0,
-            accuracy=float(right[labelled].mean()) if labelled.any() else 0.0,
-            seconds=time.process_time() - began,
-            trust=self.trust(progress).to_json(),
+            eval_version=eval_id,
+            recipe=recipe,
+            began=began,
+            clock=time.process_time,
         )
+        return replace(found, trust=self.trust(progress).to_json())
 
     def _self_test(self, audit: Audit, progress: Progress | None) -> Audit:
         """The audit with what it finds of planted faults; also a self-test that fails says so."""

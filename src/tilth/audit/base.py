@@ -11,6 +11,7 @@ import numpy as np
 from tilth.agreement import Judged
 from tilth.copies import Copies
 from tilth.data import Snapshot
+from tilth.neighbours import Neighbours, Space
 from tilth.recipes.base import Matrix
 from tilth.signals import Signals
 
@@ -93,6 +94,8 @@ class View:
     eval_texts : their input texts.
     judged : votes of several annotators; None where there are none.
     text : name of the column that the texts stand in.
+    space : embeddings of the rows and their neighbours, computed on first use; None without embeddings.
+    has_texts : False where only features are known; the texts are empty then.
     """
 
     train: Snapshot
@@ -104,6 +107,18 @@ class View:
     eval_texts: Sequence[str]
     judged: Judged | None = None
     text: str = "text"
+    space: Space | None = None
+    has_texts: bool = True
+
+    @property
+    def neighbours(self) -> Neighbours | None:
+        """The ten nearest train rows of each train row; None without embeddings. Computed once."""
+        return None if self.space is None else self.space.neighbours
+
+    @property
+    def eval_neighbours(self) -> Neighbours | None:
+        """The three nearest train rows of each evaluation row; None without embeddings of both."""
+        return None if self.space is None else self.space.eval_neighbours
 
     def classes_of(self, positions: np.ndarray) -> list[str | None]:
         """Given labels at these positions."""
@@ -123,6 +138,11 @@ class Detector(Protocol):
 
     def find(self, view: View) -> list[Finding]:
         """Findings, worst first. Raises CheckFailed where it cannot be carried out."""
+
+
+def needs_texts(view: View) -> str:
+    """Why a check that reads texts cannot say anything about a view, or ""."""
+    return "" if view.has_texts else "needs the texts of the rows"
 
 
 def excerpt(text: str, width: int = 100) -> str:

@@ -8,7 +8,7 @@ import unicodedata
 import numpy as np
 
 from tilth import stats
-from tilth.audit.base import Finding, Suggestion, View, excerpt
+from tilth.audit.base import Finding, Suggestion, View, excerpt, needs_texts
 
 __all__ = ["BrokenRows"]
 
@@ -22,8 +22,14 @@ class BrokenRows:
     code = "TIL501"
     name = "broken row"
 
+    def applies(self, view: View) -> str:
+        """A reason when there are no texts, else ""."""
+        return needs_texts(view)
+
     def find(self, view: View) -> list[Finding]:
         """One finding for each broken row, with the reason."""
+        if not view.has_texts:
+            return []
         lengths = np.log1p([len(t) for t in view.texts]) if view.texts else np.empty(0)
         far = stats.robust_z(lengths) if len(lengths) else lengths
         out = []

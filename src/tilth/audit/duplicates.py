@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tilth.audit.base import Finding, Suggestion, View, excerpt
+from tilth.audit.base import Finding, Suggestion, View, excerpt, needs_texts
 
 __all__ = ["ConflictingCopies", "ExactCopies", "NearCopies"]
 
@@ -29,6 +29,10 @@ class ConflictingCopies:
 
     code = "TIL102"
     name = "conflicting labels on copies"
+
+    def applies(self, view: View) -> str:
+        """A reason when there are no texts, else ""."""
+        return needs_texts(view)
 
     def find(self, view: View) -> list[Finding]:
         """One finding a group; the suggestion is the most probable label given all the copies."""
@@ -67,6 +71,10 @@ class ExactCopies:
     code = "TIL201"
     name = "exact duplicate"
 
+    def applies(self, view: View) -> str:
+        """A reason when there are no texts, else ""."""
+        return needs_texts(view)
+
     def find(self, view: View) -> list[Finding]:
         """One finding a group; the suggestion keeps the first row of it."""
         out = []
@@ -92,6 +100,10 @@ class NearCopies:
 
     code = "TIL202"
     name = "near-duplicate"
+
+    def applies(self, view: View) -> str:
+        """A reason when there are no texts, else ""."""
+        return needs_texts(view)
 
     def find(self, view: View) -> list[Finding]:
         """One finding a cluster of near copies; no suggestion, because variants can be wanted."""

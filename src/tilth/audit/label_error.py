@@ -6,6 +6,8 @@ tilth.signals); the suggestion is the most probable other class; the evidence is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tilth.audit.base import Finding, Suggestion, View, excerpt
@@ -67,11 +69,9 @@ def nearest(
     """For each position the most similar rows of the suggested and of the given class."""
     if len(positions) == 0:
         return {}
-    similar = view.features[positions] @ view.features.T
-    similar = np.asarray(similar.toarray() if hasattr(similar, "toarray") else similar)
     labels = view.signals.labels
     out: dict[int, list[dict[str, object]]] = {}
-    for line, i in zip(similar, positions.tolist(), strict=True):
+    for line, i in zip(_similarities(view, positions), positions.tolist(), strict=True):
         line[i] = -1.0
         rows = []
         for number in (suggested[i], labels[i]):
@@ -89,3 +89,12 @@ def nearest(
             ]
         out[int(i)] = rows
     return out
+
+
+def _similarities(view: View, positions: np.ndarray) -> Iterator[np.ndarray]:
+    """(n,) similarity of each position to all rows; a few positions at a time, for memory."""
+    x = view.features
+    step = max(1, 2_000_000 // max(x.shape[0], 1))
+    for start in range(0, len(positions), step):
+        block = x[positions[start : start + step]] @ x.T
+        yield from np.asarray(block.toarray() if hasattr(block, "toarray") else block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilth.audit.base import Finding, Suggestion, View, excerpt
+from tilth.audit.base import Finding, Suggestion, View, excerpt, needs_texts
 
 __all__ = ["Leakage", "leaked"]
 
@@ -34,6 +34,10 @@ class Leakage:
 
     code = "TIL203"
     name = "leakage into evaluation"
+
+    def applies(self, view: View) -> str:
+        """A reason when there are no texts, else ""."""
+        return needs_texts(view)
 
     def find(self, view: View) -> list[Finding]:
         """One finding for each leaking train row."""

@@ -1,8 +1,9 @@
 """TIL301: a row unlike all others.
 
-The similarity of a row to its nearest other row, by features. Looking that up for every row would be
-quadratic, so a cheap screen comes first: rows far from the centre of *every* class. What is usual is
-read off a random sample of rows.
+With embeddings: the mean of two cosines, to the ten nearest rows and to the nearest centre of a class, of
+every row; neither alone is best on all data. Without: the similarity of a row to its nearest other row, by
+n-grams. Looking that up for every row would be quadratic, so a cheap screen comes first: rows far from the
+centre of *every* class, and what is usual is read off a random sample of rows.
 
 References
 ----------
@@ -17,6 +18,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from tilth.audit.base import Finding, Suggestion, View, excerpt
+from tilth.neighbours import Space
+from tilth.recipes.base import Matrix
 
 __all__ = ["Outliers"]
 
@@ -39,7 +42,9 @@ class Outliers:
         n = len(view.train)
         if n < 20:
             return []
-        to_class = _centre_similarity(view)
+        if view.space is not None:
+            return self._by_neighbours(view, view.space)
+        to_class = _centre_similarity(view, view.features)
         suspects = np.argsort(to_class, kind="stable")[: min(MOST, max(10, int(SCREEN * n)))]
         sample = np.random.default_rng(0).choice(n, min(SAMPLE, n), replace=False)
         usual = _nearest_similarity(view, np.sort(sample))
@@ -47,43 +52,49 @@ class Outliers:
         mad = float(np.median(np.abs(usual - middle))) * 1.4826 or 0.05
         floor = max(middle - self.z * mad, float(np.quantile(usual, 0.01)))
         similarity = _nearest_similarity(view, suspects)
-        out = []
-        for i, s in sorted(zip(suspects, similarity, strict=True), key=lambda pair: pair[1]):
-            if s >= floor:
-                continue
-            out.append(
-                Finding(
-                    code=self.code,
-                    rows=(view.train.ids[i],),
-                    score=float((middle - s) / mad),
-                    message=f"unlike every other row: its nearest has similarity {s:.2f} "
-                    f"(usual {middle:.2f})",
-                    evidence={
-                        "similarity": round(float(s), 3),
-                        "usual": round(middle, 3),
-                        "label": view.train.labels[i],
-                        "text": excerpt(view.texts[i], 240),
-                    },
-                    suggestions=(Suggestion("drop", view.train.ids[i]),),
-                )
-            )
-        return out
+        worst = np.argsort(similarity, kind="stable")
+        worst = worst[similarity[worst] < floor]
+        said = "unlike every other row: its nearest has similarity"
+        return [self._finding(view, int(suspects[i]), said, float(similarity[i]), middle, mad) for i in worst]
+
+    def _by_neighbours(self, view: View, space: Space) -> list[Finding]:
+        """Rows far from the rows nearest to them and from the centre of every class."""
+        similarity = (space.neighbours.similarity.mean(axis=1) + _centre_similarity(view, space.vectors)) / 2
+        middle = float(np.median(similarity))
+        mad = float(np.median(np.abs(similarity - middle))) * 1.4826 or 0.05
+        suspects = np.flatnonzero(similarity < middle - self.z * mad)
+        suspects = suspects[np.argsort(similarity[suspects], kind="stable")]
+        said = "unlike every other row: its similarity to the nearest rows and class is"
+        return [self._finding(view, int(i), said, float(similarity[i]), middle, mad) for i in suspects]
+
+    def _finding(
+        self, view: View, i: int, said: str, similarity: float, middle: float, mad: float
+    ) -> Finding:
+        return Finding(
+            code=self.code,
+            rows=(view.train.ids[i],),
+            score=(middle - similarity) / mad,
+            message=f"{said} {similarity:.2f} (usual {middle:.2f})",
+            evidence={
+                "similarity": round(similarity, 3),
+                "usual": round(middle, 3),
+                "label": view.train.labels[i],
+                "text": excerpt(view.texts[i], 240),
+            },
+            suggestions=(Suggestion("drop", view.train.ids[i]),),
+        )
 
 
-def _centre_similarity(view: View) -> np.ndarray:
+def _centre_similarity(view: View, x: Matrix) -> np.ndarray:
     """(n,) largest cosine to the centre of a class, the row itself taken out of its own centre."""
     labels, k = view.signals.labels, max(len(view.signals.classes), 1)
     known = np.flatnonzero(labels >= 0)
     member = sp.csr_matrix((np.ones(len(known), np.float32), (labels[known], known)), shape=(k, len(labels)))
-    sums = member @ view.features
+    sums = member @ x
     sums = np.asarray(sums.toarray() if sp.issparse(sums) else sums)
     norms = np.maximum(np.linalg.norm(sums, axis=1), 1e-9)
-    dots = np.asarray(view.features @ sums.T)
-    squares = (
-        np.asarray(view.features.multiply(view.features).sum(axis=1)).ravel()
-        if sp.issparse(view.features)
-        else np.einsum("ij,ij->i", view.features, view.features)
-    )
+    dots = np.asarray(x @ sums.T)
+    squares = np.asarray(x.multiply(x).sum(axis=1)).ravel() if sp.issparse(x) else np.einsum("ij,ij->i", x, x)
     cosine = dots / norms
     own = dots[known, labels[known]] - squares[known]
     rest = norms[labels[known]] ** 2 - 2 * dots[known, labels[known]] + squares[known]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import scipy.sparse as sp
 
 from tilth.audit.base import Detector, Finding, View
 from tilth.audit.broken import BrokenRows
@@ -17,6 +18,7 @@ from tilth.audit.contested import ContestedLabel
 from tilth.audit.duplicates import ConflictingCopies, ExactCopies, NearCopies
 from tilth.audit.label_error import LabelError
 from tilth.audit.leakage import Leakage
+from tilth.audit.meaning import LeakedMeaning, SameMeaning
 from tilth.audit.outliers import Outliers
 from tilth.audit.shortcut import Shortcut
 from tilth.audit.starved import StarvedClass
@@ -24,6 +26,7 @@ from tilth.audit.weak_slice import WeakSlices
 from tilth.copies import find_copies
 from tilth.data import Snapshot
 from tilth.errors import CheckFailed
+from tilth.neighbours import Space
 from tilth.plugins import DETECTORS, Plugin, is_own, plugins
 from tilth.recipes.base import Matrix, Recipe
 from tilth.signals import Progress, encode_labels, group_folds, judge, out_of_sample
@@ -31,7 +34,9 @@ from tilth.signals import Progress, encode_labels, group_folds, judge, out_of_sa
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Audit", "described", "detectors", "look", "offered", "refusals", "run"]
+__all__ = [
+    "Audit", "audit", "described", "detectors", "look", "not_applicable", "offered", "refusals", "run",
+]  # fmt: skip
 
 FOLDS = 5
 
@@ -46,6 +51,9 @@ class Audit:
     rows : number of rows audited.
     findings : all findings, in order of code, worst first within a code.
     failed : code to error for checks that could not be carried out: *not* clean.
+    not_applicable : code to reason for checks that say nothing about such data: *not* clean either.
+    neighbours : how the nearest rows were found, where they were needed: "recall" (share of the true ten
+        nearest that were found, measured on a sample), "recall_low", "exact".
     plugins : code to name, package and page of the checks that are not Tilth's own.
     noise : estimated share of wrong labels.
     accuracy : out-of-sample accuracy on the labels as given.
@@ -60,6 +68,8 @@ class Audit:
     rows: int
     findings: Sequence[Finding]
     failed: Mapping[str, str] = field(default_factory=dict)
+    not_applicable: Mapping[str, str] = field(default_factory=dict)
+    neighbours: Mapping[str, Any] = field(default_factory=dict)
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     noise: float = 0.0
     accuracy: float = 0.0
@@ -70,7 +80,8 @@ class Audit:
     def counts(self) -> dict[str, int]:
         """Number of findings by code; a check that ran and found nothing counts 0."""
         found = Counter(f.code for f in self.findings)
-        ran = [c for c in (*(d.code for d in _own()), *self.plugins) if c not in self.failed]
+        silent = {*self.failed, *self.not_applicable}
+        ran = [c for c in (*(d.code for d in _own()), *self.plugins) if c not in silent]
         return {code: found[code] for code in sorted({*ran, *found})}
 
     def of(self, code: str) -> list[Finding]:
@@ -107,6 +118,8 @@ class Audit:
             "out_of_sample_accuracy": round(self.accuracy, 4),
             "counts": self.counts(),
             "failed": dict(self.failed),
+            "not_applicable": dict(self.not_applicable),
+            "neighbours": dict(self.neighbours),
             "plugins": {code: dict(about) for code, about in self.plugins.items()},
             "seconds": round(self.seconds, 2),
             "trust": dict(self.trust),
@@ -118,7 +131,8 @@ class Audit:
 def _own() -> list[Detector]:
     return [
         LabelError(), ConflictingCopies(), ContestedLabel(), ExactCopies(), NearCopies(), Leakage(),
-        Outliers(), StarvedClass(), BrokenRows(), WeakSlices(), Confused(), Shortcut(),
+        SameMeaning(), LeakedMeaning(), Outliers(), StarvedClass(), BrokenRows(), WeakSlices(), Confused(),
+        Shortcut(),
     ]  # fmt: skip
 
 
@@ -186,13 +200,66 @@ def look(
         names, labels = names or ("",), np.full(len(train), -1, dtype=np.int64)
         logits = np.zeros((len(train), len(names)), dtype=np.float32)
     signals = judge(names, labels, logits, fold)
-    return View(train, texts, features, signals, copies, evaluation, eval_texts, text=text)
+    space = _space(recipe, features, eval_texts)
+    return View(train, texts, features, signals, copies, evaluation, eval_texts, text=text, space=space)
+
+
+def _space(recipe: Recipe, features: Matrix, eval_texts: Sequence[str]) -> Space | None:
+    """Embeddings, where the recipe has them: all of dense features, or the last `recipe.dense` columns."""
+    width, embed = getattr(recipe, "dense", 0), getattr(recipe, "embed", None)
+    if features.shape[0] == 0 or (sp.issparse(features) and not width):
+        return None
+    others = (lambda: embed(eval_texts)) if embed is not None and eval_texts else None
+    if sp.issparse(features):
+        return Space(lambda: features[:, -width:].toarray(), others)
+    return Space(lambda: features, others)
+
+
+def not_applicable(view: View, checks: Iterable[Detector] | None = None) -> dict[str, str]:
+    """Code to reason of the checks that cannot say anything about such data: they are not "clean".
+
+    A detector may say so by a method `applies(view)` that returns a reason, or "".
+    """
+    every = checks if checks is not None else detectors()
+    reasons = {d.code: d.applies(view) for d in every if hasattr(d, "applies")}
+    return {code: reason for code, reason in sorted(reasons.items()) if reason}
+
+
+def audit(
+    view: View, *, version: str, eval_version: str, recipe: str, began: float, clock: Callable[[], float]
+) -> Audit:
+    """Run every detector and sum up.
+
+    Parameters
+    ----------
+    version, eval_version, recipe : ids to report.
+    began, clock : CPU seconds before the view was made, and what tells them.
+    """
+    findings, failed = run(view)
+    s = view.signals
+    known = s.labels >= 0
+    right = s.probabilities.argmax(axis=1) == s.labels
+    return Audit(
+        version=version,
+        eval_version=eval_version,
+        recipe=recipe,
+        rows=len(view.train),
+        findings=findings,
+        failed=failed,
+        not_applicable=not_applicable(view),
+        neighbours={} if view.space is None else view.space.quality(),
+        plugins=described(offered()),
+        noise=float(s.p_wrong()[known].mean()) if known.any() else 0.0,
+        accuracy=float(right[known].mean()) if known.any() else 0.0,
+        seconds=clock() - began,
+    )
 
 
 def run(view: View, checks: Iterable[Detector] | None = None) -> tuple[list[Finding], dict[str, str]]:
     """Findings, ours first, in order of code; and the checks that failed with their errors.
 
-    A plug-in that was refused, fails, or whose findings break the contract is a failed check.
+    A plug-in that was refused, fails, or whose findings break the contract is a failed check. A check
+    that is not applicable is passed over.
 
     Parameters
     ----------
@@ -208,6 +275,8 @@ def run(view: View, checks: Iterable[Detector] | None = None) -> tuple[list[Find
         checks = detectors(others)
     for check in sorted(checks, key=lambda d: (not is_own(d), d.code)):
         try:
+            if not_applicable(view, [check]):
+                continue
             found = check.find(view)
             if not is_own(check) and (broken := broken_findings(check, found, view)):
                 raise CheckFailed(f"its findings break the contract and were left out: {broken[0]}")

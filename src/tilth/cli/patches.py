@@ -26,7 +26,10 @@ def _audit(options: argparse.Namespace) -> int:
     with open_project(options) as project:
         body = project.audit(self_test=options.self_test).to_json()
     if options.code:
-        known, code = sorted({*body["counts"], *body["failed"]}), options.code.upper()
+        known, code = (
+            sorted({*body["counts"], *body["failed"], *body["not_applicable"]}),
+            options.code.upper(),
+        )
         if code not in known:
             raise InputError(f"no check has the code {options.code!r}; there are {', '.join(known)}")
         body["findings"] = [f for f in body["findings"] if f["code"] == code]

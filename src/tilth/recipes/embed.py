@@ -53,6 +53,11 @@ class TextEmbed:
         """Ridge penalty of the head."""
         return 0.07 if self.alone else 1 / 30
 
+    @property
+    def dense(self) -> int:
+        """How many of the last columns of the features are the embedding."""
+        return int(self.encoder.dim)
+
     @staticmethod
     def open(encoder: str | Path, *, cache: Path | None = None, alone: bool = False) -> TextEmbed:
         """Load the encoder (exported once to ONNX).

@@ -50,6 +50,8 @@ CODE_NAMES = {
     "TIL201": "exact duplicate",
     "TIL202": "near-duplicate",
     "TIL203": "leakage into evaluation",
+    "TIL204": "same meaning",
+    "TIL205": "leakage by meaning",
     "TIL301": "outlier",
     "TIL401": "starved class",
     "TIL501": "broken row",

@@ -193,6 +193,10 @@ def audit(body: Json) -> Html:
         for code, _ in failed
         if code not in counts
     ]
+    lines += [
+        [join([mono(code, 12), f" {code_name(code)}"]), svg.bar(None, top), "not applicable"]
+        for code in sorted(map(str, mapping(body.get("not_applicable"))))
+    ]
     columns = [
         Column("Finding"),
         Column(_key("", "found", "estimated"), "plot bar-col"),

@@ -194,6 +194,9 @@ def audit(console: Console, body: Json, *, limit: int = 20) -> None:
         for c, _ in failures(body.get("failed"))
         if c not in counts
     ]
+    lines += [
+        (one_line(c, 12), code_name(c), "not applicable") for c in sorted(mapping(body.get("not_applicable")))
+    ]
     screen.line()
     if lines:
         screen.table([Col("code", "id"), Col("finding"), Col("rows", "num")], lines)
