@@ -267,7 +267,7 @@ class Index:
 
 
 class Space:
-    """Embeddings of train and evaluation rows, and who is near whom: each computed once, when first asked for.
+    """Embeddings of train and evaluation rows, and their neighbours: each computed once, on first use.
 
     Parameters
     ----------

@@ -257,7 +257,6 @@ class Workspace:
     def _audit(self, version: Version, progress: Progress | None) -> Audit:
         """Run all detectors."""
         import time
-
         from dataclasses import replace
 
         from tilth.audit.run import audit
