@@ -22,7 +22,7 @@ import numpy as np
 
 from tilth.stats import Interval
 
-__all__ = ["RIGHT", "WRONG", "Belief", "Judged", "Prior", "Reach", "believe", "largest_set", "total"]
+__all__ = ["RIGHT", "WRONG", "Belief", "Judged", "Prior", "Reach", "believe", "largest_set", "platt", "total"]
 
 LOWEST = 1e-4
 """Claims are cut to [LOWEST, 1 - LOWEST]: beyond, float32 probabilities say nothing."""
@@ -140,6 +140,26 @@ class Belief:
         return Interval(float(found.mean()), float(low), float(high))
 
 
+def platt(claimed: np.ndarray, happened: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope of the logit, by weighted maximum likelihood with a faint pull to (0, 1).
+
+    Parameters
+    ----------
+    claimed, happened, weight : (n,) as in `Judged`.
+    """
+    x, point = logit(claimed), np.array([0.0, 1.0])
+    design = np.stack([np.ones_like(x), x], axis=1)
+    for _ in range(30):
+        p = expit(design @ point)
+        slope = design.T @ (weight * (happened - p)) - (point - [0.0, 1.0])
+        curve = (design * (weight * p * (1 - p))[:, None]).T @ design + np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        point = point + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-6:
+            break
+    return float(point[0]), float(point[1])
+
+
 def _cells(judged: Judged) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logits, effective verdicts and effective events, in cells of logit(claimed).
 
@@ -238,7 +258,8 @@ def total(
     p = belief.draws(x)
     found = known + np.random.default_rng(seed).binomial(count, p).sum(axis=1)
     low, high = np.quantile(found, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(known + (p @ count).mean()), float(low), float(high))
+    value = float(known + (p @ count).mean())  # next to zero it lies above every count that is likely
+    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 def _histogram(x: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:

@@ -93,8 +93,8 @@ def improve(ws: Workspace, progress: Progress | None = None) -> dict[str, Any]:
 
 
 def _result_key(ws: Workspace, version: str) -> str:
-    """The worklist is ranked by minutes, so other minutes make another result."""
-    return ws.key("result", version, ws.eval_id(), ws.config.minutes)
+    """The worklist is ranked by minutes and lists what is in doubt: other minutes or verdicts, another."""
+    return ws.key("result", version, ws.eval_id(), ws.config.minutes, *ws.heard())
 
 
 class _Run:

@@ -213,7 +213,7 @@ def relabel(ws: Workspace, *, rate: float | None, revises: str) -> Relabelling:
         ops = [op for op in ops if op.row_id in touched]
         revises = old.id
     decided, estimate = len(ops), None
-    if rate is not None:
+    if rate is not None and len(trust.signals.classes) > 1:
         sizes = Counter(rows.labels)
         allowed = np.array([sizes[x] >= STARVED for x in rows.labels], dtype=bool)
         if revises:
