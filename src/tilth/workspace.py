@@ -176,13 +176,17 @@ class Workspace:
             self._trust = (key, trust(found.signals, found.train, self.store.verdicts(TRAIN)))
         return self._trust[1]
 
+    def heard(self) -> tuple[int, ...]:
+        """What stands for the verdicts so far in the name of a computation; empty before the first."""
+        mark = self.store.verdict_mark(TRAIN)
+        return (mark,) if mark else ()
+
     def audit_key(self, version: str) -> str:
         """Name of the audit of a version; verdicts and plug-ins make another audit."""
         from tilth.audit.run import offered
 
-        mark = self.store.verdict_mark(TRAIN)
         others = ((p.name, p.package, p.digest, p.problem) for p in offered())
-        return self.key("audit", version, self.eval_id(), *([mark] if mark else []), *self._said(), *others)
+        return self.key("audit", version, self.eval_id(), *self.heard(), *self._said(), *others)
 
     def _claims(self, progress: Progress | None = None) -> View:
         """The view before any verdict is heard; computed once in a process."""

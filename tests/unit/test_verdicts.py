@@ -44,7 +44,8 @@ def test_what_it_says_of_a_label_that_the_row_has_by_now() -> None:
 
 
 def test_files_are_read_as_people_write_them() -> None:
-    text = '\ufeffid,text,verdict,label,given\n1,"a, b",keep,,x\n2,"two\nlines",,new,x\n3,t,,x,x\n4,t,,,x\n5,t,RELABEL ,z,x\n'
+    text = '\ufeffid,text,verdict,label,given\n1,"a, b",keep,,x\n2,"two\nlines",,new,x\n'
+    text += "3,t,,x,x\n4,t,,,x\n5,t,RELABEL ,z,x\n"
     assert parse(text) == [
         Said("1", "keep"),
         Said("2", "relabel", "new"),
