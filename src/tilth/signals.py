@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tilth import stats
+from tilth import label_noise, stats
 from tilth.recipes import logistic
 from tilth.recipes.base import Matrix
 
@@ -141,12 +141,10 @@ def out_of_sample(
 def judge(classes: tuple[str, ...], labels: np.ndarray, logits: np.ndarray, fold: np.ndarray) -> Signals:
     """Calibrate out-of-sample logits and estimate the noise in the given labels."""
     known = np.flatnonzero(labels >= 0)
-    k = len(classes)
     calibration = stats.calibrate(logits[known], labels[known])
     probabilities = stats.softmax(logits * np.float32(calibration.temperature))
-    matrix = stats.noise_matrix(probabilities[known], labels[known], calibration.noise)
+    matrix = label_noise.noise_matrix(probabilities[known], labels[known])
+    probabilities = label_noise.sharpen(probabilities, matrix)
     post = probabilities.copy()
-    post[known] = stats.posterior(probabilities[known], labels[known], matrix)
-    if k == 1:
-        matrix = np.ones((1, 1))
+    post[known] = label_noise.posterior(probabilities[known], labels[known], matrix)
     return Signals(classes, labels, probabilities, post, matrix, calibration, fold)

@@ -19,8 +19,6 @@ __all__ = [
     "expected_calibration_error",
     "holm_adjusted",
     "holm_levels",
-    "noise_matrix",
-    "posterior",
     "robust_z",
     "softmax",
     "t_quantile",
@@ -267,49 +265,6 @@ def calibrate(logits: Array, labels: Array) -> Calibration:
         key=lambda r: float(r.fun),
     )
     return Calibration(float(np.exp(best.x[0])), float(1.0 / (1.0 + np.exp(-best.x[1]))))
-
-
-def noise_matrix(
-    probabilities: Array, labels: Array, noise: float, *, strength: float = 20.0, rounds: int = 50
-) -> Array:
-    """P(given label | true class), (k, k), by expectation-maximisation.
-
-    Parameters
-    ----------
-    probabilities : (n, k) out-of-sample probabilities of the true class.
-    labels : (n,) given labels.
-    noise : share of wrong labels to start from; 0.005 at least, else nothing could ever be found.
-    strength : pseudo-rows for each class that pull its line towards uniform noise.
-
-    References
-    ----------
-    Dawid and Skene, Applied Statistics 1979, with the model in the place of the class prior;
-    Northcutt et al., "Confident learning", JAIR 2021, for the aim.
-    """
-    from scipy.sparse import csr_matrix
-
-    n, k = probabilities.shape
-    noise = min(max(noise, 0.005), 0.5)
-    prior = np.full((k, k), noise / max(k - 1, 1))
-    np.fill_diagonal(prior, 1.0 - noise if k > 1 else 1.0)
-    given = csr_matrix((np.ones(n, np.float32), (np.arange(n), labels)), shape=(n, k))
-    matrix = prior.copy()
-    for _ in range(rounds):
-        post = posterior(probabilities, labels, matrix)
-        counts = np.asarray(given.T @ post).T + strength * prior
-        new = counts / counts.sum(axis=1, keepdims=True)
-        moved = float(np.abs(new - matrix).max())
-        matrix = new
-        if moved < 1e-4:
-            break
-    return matrix
-
-
-def posterior(probabilities: Array, labels: Array, matrix: Array) -> Array:
-    """P(true class | input, given label), (n, k) float32: Bayes' rule with a noise matrix."""
-    joint = probabilities * matrix[:, labels].T.astype(np.float32)
-    joint /= np.maximum(joint.sum(axis=1, keepdims=True), 1e-30)
-    return np.asarray(joint, dtype=np.float32)
 
 
 def expected_calibration_error(probabilities: Array, hits: Array, bins: int = 15) -> float:

@@ -19,9 +19,7 @@ from tilth.stats import (
     effect,
     expected_calibration_error,
     holm_levels,
-    noise_matrix,
     p_value,
-    posterior,
     robust_z,
     softmax,
     t_quantile,
@@ -292,48 +290,6 @@ def test_calibrate_reads_no_more_rows_than_it_needs(monkeypatch: pytest.MonkeyPa
     assert set(seen) == {20_000}
     assert found.temperature == pytest.approx(2.0, rel=0.1)
     assert found.noise == pytest.approx(0.1, abs=0.02)
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.1, 0.2])
-def test_noise_matrix_recovers_uniform_noise(noise: float) -> None:
-    logits, true, labels = world(8000, 5, 17, noise=noise, temperature=2.0)
-    matrix = noise_matrix(softmax(logits * 2), labels, noise)
-    real = np.zeros((5, 5))
-    np.add.at(real, (true, labels), 1.0)
-    real /= real.sum(axis=1, keepdims=True)
-    assert matrix.sum(axis=1) == pytest.approx(np.ones(5))
-    assert np.abs(matrix - real).max() < 0.04
-
-
-def test_noise_matrix_recovers_noise_between_two_classes() -> None:
-    logits, true, _ = world(8000, 5, 18, temperature=2.0)
-    rng = np.random.default_rng(19)
-    given = np.where((true == 0) & (rng.uniform(size=8000) < 0.3), 1, true)
-    matrix = noise_matrix(softmax(logits * 2), given, 0.06)
-    assert matrix[0, 1] == pytest.approx(0.3, abs=0.04)
-    assert matrix[1, 0] < 0.04
-    assert matrix[2:, 2:].diagonal().min() > 0.95
-
-
-def test_noise_matrix_of_one_class() -> None:
-    assert noise_matrix(np.ones((5, 1)), np.zeros(5, int), 0.1) == pytest.approx(np.ones((1, 1)))
-
-
-def test_posterior_is_bayes_rule() -> None:
-    matrix = np.array([[0.9, 0.1], [0.2, 0.8]])
-    found = posterior(np.array([[0.5, 0.5], [0.1, 0.9]]), np.array([0, 1]), matrix)
-    assert found == pytest.approx(np.array([[0.45 / 0.55, 0.1 / 0.55], [0.01 / 0.73, 0.72 / 0.73]]))
-    assert found.dtype == np.float32
-
-
-def test_posterior_counts_the_wrong_labels() -> None:
-    logits, true, labels = world(8000, 5, 20, noise=0.2, temperature=2.0)
-    p = softmax(logits * 2)
-    post = posterior(p, labels, noise_matrix(p, labels, calibrate(logits, labels).noise))
-    p_wrong = 1 - post[np.arange(8000), labels]
-    wrong = (true != labels).astype(float)
-    assert p_wrong.mean() == pytest.approx(wrong.mean(), abs=0.015)
-    assert expected_calibration_error(p_wrong, wrong) < 0.02
 
 
 def test_expected_calibration_error_by_hand() -> None:
