@@ -14,7 +14,7 @@ from typing import Any
 from tilth.errors import ConfigError
 from tilth.files import write_text
 
-__all__ = ["Config", "load", "render", "save"]
+__all__ = ["METRICS", "Config", "load", "render", "save"]
 
 FILE = "tilth.toml"
 WORDS: dict[type, str] = {str: "a text", float: "a number"}
@@ -46,22 +46,47 @@ class RecipeChoice:
 
 @dataclass(frozen=True)
 class GoalChoice:
-    """[goal]: the metric that decides: accuracy, balanced_accuracy or log_loss."""
+    """[goal]: the metric that decides, how good is good enough, and what may be spent; 0 sets no limit.
+
+    Attributes
+    ----------
+    metric : accuracy, balanced_accuracy or log_loss; computed in tilth.trial.measure and nowhere else.
+    target : the score to reach, in the unit of the metric (for log_loss: to come down to).
+    minutes, money : a person's time and the money available, in all.
+    milliseconds, megabytes : what serving one answer and the model file may take.
+    """
 
     metric: str = "accuracy"
+    target: float = 0.0
+    minutes: float = 0.0
+    money: float = 0.0
+    milliseconds: float = 0.0
+    megabytes: float = 0.0
 
     def __post_init__(self) -> None:
         _one_of("metric", self.metric, METRICS)
+        for key, value in asdict(self).items():
+            if key != "metric" and not 0 <= value < math.inf:
+                raise ConfigError(f"{key} is {value}; give a number from 0 up (0: no limit)")
+        if self.metric != "log_loss" and self.target > 1:
+            raise ConfigError(f"target is {self.target}; {self.metric} is a share: 0.9 means 90 %")
+
+    def distance(self, score: float) -> float | None:
+        """What is missing to the target, positive where it is not reached; None without a target."""
+        if not self.target:
+            return None
+        return score - self.target if self.metric == "log_loss" else self.target - score
 
 
 @dataclass(frozen=True)
 class Costs:
-    """[minutes]: what a person needs to check one row of each kind of change."""
+    """[minutes]: what a person needs to check one row of each kind of change, or to write a guide clause."""
 
     relabel: float = 0.25
     drop: float = 0.1
     add: float = 1.0
     edit: float = 0.5
+    clause: float = 20.0
 
     def __post_init__(self) -> None:
         for kind, minutes in asdict(self).items():
@@ -71,6 +96,23 @@ class Costs:
     def of(self, counts: dict[str, int]) -> float:
         """Minutes for a patch with these ops."""
         return sum(float(getattr(self, kind)) * n for kind, n in counts.items())
+
+
+@dataclass(frozen=True)
+class Prices:
+    """[money]: what a person's minute and a bought row cost, in any one currency."""
+
+    minute: float = 0.0
+    row: float = 0.0
+
+    def __post_init__(self) -> None:
+        for kind, price in asdict(self).items():
+            if not 0 <= price < math.inf:
+                raise ConfigError(f"a {kind} costs {price}; give a number from 0 up")
+
+    def of(self, minutes: float, rows: int = 0) -> float:
+        """Money for minutes of work and bought rows."""
+        return self.minute * minutes + self.row * rows
 
 
 @dataclass(frozen=True)
@@ -95,6 +137,7 @@ class Config:
     recipe: RecipeChoice = field(default_factory=RecipeChoice)
     goal: GoalChoice = field(default_factory=GoalChoice)
     minutes: Costs = field(default_factory=Costs)
+    money: Prices = field(default_factory=Prices)
     evaluation: Evaluation = field(default_factory=Evaluation)
 
 
@@ -103,6 +146,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "recipe": RecipeChoice,
     "goal": GoalChoice,
     "minutes": Costs,
+    "money": Prices,
     "evaluation": Evaluation,
 }
 

@@ -10,7 +10,7 @@ from tilth import patch as patches
 from tilth.data import Version
 from tilth.errors import HeadMoved, NotFound, PatchError, Refused
 from tilth.patch import Patch
-from tilth.workspace import TRAIN, Workspace
+from tilth.workspace import EVAL, TRAIN, Workspace
 
 if TYPE_CHECKING:
     from tilth.store import PatchInfo, PatchState
@@ -92,7 +92,7 @@ def rebase(ws: Workspace, ref: str) -> PatchInfo:
     return new
 
 
-def accept(ws: Workspace, ref: str | Patch, *, force: str, author: str) -> Version:
+def accept(ws: Workspace, ref: str | Patch, *, force: str, author: str, reason: str = "") -> Version:
     """Make a patch part of its data set; see `Project.accept`."""
     patch = on_record(ws, ref)
     info = ws.store.patch_info(patch.id)
@@ -107,12 +107,17 @@ def accept(ws: Workspace, ref: str | Patch, *, force: str, author: str) -> Versi
     trial = trial_of(ws, patch.id)
     if patch.dataset == TRAIN and not force:
         _refuse_unproven(patch, trial)
+    if patch.dataset == EVAL and patch.base and not (reason or force):
+        raise Refused(
+            f"patch {patch.id} changes the evaluation set, which no trial can judge: a person answers for "
+            f"it. Say why with: tilth accept {patch.id} --reason WHY"
+        )
     # noted before the commit: whatever happens, an accepted patch tells what it was judged on
-    meta = {**info.meta, "judge": trial.judge if trial else "", "forced": force}
+    meta = {**info.meta, "judge": trial.judge if trial else "", "forced": force, "why": reason}
     ws.store.save_patch(patch, meta=meta, now=ws.clock())
     version = ws.store.commit(patch, note=patch.title or f"patch {patch.id}", now=ws.clock())
-    reason = f"forced: {force}" if force else (trial.verdict if trial else "")
-    ws.store.set_patch_state(patch.id, "accepted", reason=reason, author=author, now=ws.clock())
+    noted = f"forced: {force}" if force else reason or (trial.verdict if trial else "")
+    ws.store.set_patch_state(patch.id, "accepted", reason=noted, author=author, now=ws.clock())
     return version
 
 

@@ -19,14 +19,16 @@ import numpy as np
 from tilth.audit.base import Finding
 from tilth.data import Snapshot, Version
 from tilth.errors import HeadMoved, ProjectBusy, TrialError
+from tilth.ledger import ledger
 from tilth.patch import Patch, from_rows
+from tilth.plan import plan
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
+from tilth.trial.gains import forecast, respond
 from tilth.trial.measure import Outcome
-from tilth.trial.propose import ALTERNATIVES, BY_PEOPLE, PROCEDURES, Procedure, follow, lens_of, predict_gain
+from tilth.trial.propose import ALTERNATIVES, BY_PEOPLE, PROCEDURES, Procedure, follow
 from tilth.trial.record import Trial, slice_effects, slices_of
 from tilth.trials import measure_versions, reporting_rows, scorable
-from tilth.worklist import worklist
 from tilth.workspace import TRAIN, Workspace
 
 __all__ = ["improve", "propose"]
@@ -50,7 +52,7 @@ def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Proce
     audit = ws.audit(progress)
     view, head = ws.view(progress), ws.head(TRAIN)
     rows = ws.snapshot(head)
-    lens, out = lens_of(view), []
+    response, out = respond(view, ws.recipe.penalty, ws.config.goal.metric), []
     for p in (*PROCEDURES, *BY_PEOPLE, *(follow(code, about) for code, about in audit.plugins.items())):
         ops = p.ops(audit.findings, rows)
         if not ops:
@@ -65,7 +67,7 @@ def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Proce
             origin=f"propose:{p.name}",
             created=ws.clock(),
         )
-        gain = predict_gain(lens, ops)
+        gain = forecast(response, view, ops).value
         meta = {"predicted": gain, "minutes": ws.config.minutes.of(patch.counts())}
         ws.store.save_patch(patch, meta=meta, now=ws.clock())
         out.append((p, patch, gain))
@@ -93,8 +95,9 @@ def improve(ws: Workspace, progress: Progress | None = None) -> dict[str, Any]:
 
 
 def _result_key(ws: Workspace, version: str) -> str:
-    """The worklist is ranked by minutes and lists what is in doubt: other minutes or verdicts, another."""
-    return ws.key("result", version, ws.eval_id(), ws.config.minutes, *ws.heard())
+    """The worklist is ranked by costs and goal and lists what is in doubt: other ones make another result."""
+    settings = (ws.config.minutes, ws.config.money, ws.config.goal)
+    return ws.key("result", version, ws.eval_id(), *settings, *ws.heard())
 
 
 class _Run:
@@ -271,7 +274,8 @@ class _Run:
         }
         body["unmeasured"] = self.body.get("unmeasured", {})
         body["patches"] = [self._patch_json(s) for s in self.body["steps"]]
-        body["worklist"] = worklist(ws, findings, body["patches"])
+        body["worklist"] = plan(ws, self.progress).to_json()["actions"]
+        body["ledger"] = ledger(ws).totals()
         body["history"] = [
             {k: getattr(v, k) for k in ("seq", "id", "rows", "created", "note", "patch")}
             for v in ws.store.versions(TRAIN)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tilth.audit.run import Audit
     from tilth.improvement import Improvement
     from tilth.intake import Intake
+    from tilth.ledger import Ledger
+    from tilth.plan import Plan
     from tilth.reviews import Batch, Relabelling, Verdicts
     from tilth.store import PatchInfo, PatchState
     from tilth.trial.record import Trial
@@ -238,10 +240,13 @@ class Project:
 
     def propose(self) -> list[PatchInfo]:
         """Make a handful of patches out of the findings, the largest predicted gain first."""
+        from tilth.evaluation import propose_repair
         from tilth.improve import propose
 
         made = propose(self.workspace, self.progress)
-        return [self.workspace.store.patch_info(patch.id) for _, patch, _ in made]
+        found = [self.workspace.store.patch_info(patch.id) for _, patch, _ in made]
+        repair = propose_repair(self.workspace)
+        return found + ([repair] if repair else [])
 
     def patch(self, ref: str) -> Patch:
         """A patch by the first characters of its id."""
@@ -313,20 +318,25 @@ class Project:
         ws.store.put_record("trial", f"{patch.id}:{trial.judge}", body, subject=patch.id, now=ws.clock())
         return trial
 
-    def accept(self, ref: str | Patch, *, force: str = "", author: str = "person") -> Version:
+    def accept(
+        self, ref: str | Patch, *, force: str = "", author: str = "person", reason: str = ""
+    ) -> Version:
         """Make a patch part of its data set.
 
         Parameters
         ----------
         ref : as for `trial`.
         force : a reason, recorded, to accept what was not measured or is worse.
+        reason : why, recorded; a patch of the evaluation set is not accepted without one.
 
         Raises
         ------
         HeadMoved : the data set changed since the patch was made.
         Refused : not measured, worse, or a slice got worse, and no reason was given.
         """
-        return decisions.accept(self.workspace, ref, force=force.strip(), author=author)
+        return decisions.accept(
+            self.workspace, ref, force=force.strip(), author=author, reason=reason.strip()
+        )
 
     def reject(self, ref: str, *, reason: str, author: str = "person") -> PatchInfo:
         """Put a patch aside with a reason."""
@@ -378,6 +388,26 @@ class Project:
         from tilth.status import status
 
         return status(self.workspace)
+
+    def plan(self, *, out: str | Path | None = None) -> Plan:
+        """The next actions of all kinds, best expected gain a minute first, and what is in the way.
+
+        Parameters
+        ----------
+        out : a .csv or .jsonl file for the rows to review next, in order, to fill in for `verdict`.
+        """
+        from tilth.plan import plan, write_rows
+
+        found = plan(self.workspace, self.progress)
+        if out is not None:
+            write_rows(self.workspace, found, Path(out))
+        return found
+
+    def ledger(self) -> Ledger:
+        """Predicted against realised gains; minutes and money in, measured gain out."""
+        from tilth.ledger import ledger
+
+        return ledger(self.workspace)
 
     def last_result(self) -> dict[str, Any] | None:
         """The newest result of `improve`; None before the first."""

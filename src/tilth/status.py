@@ -1,4 +1,4 @@
-"""Status: where a project stands."""
+"""Status: where a project stands, how far away the goal is and what is in the way."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections import Counter
 from typing import Any
 
 from tilth import decisions
+from tilth.ledger import ledger
+from tilth.plan import last_plan
 from tilth.workspace import TRAIN, Workspace
 
 __all__ = ["last_result", "status"]
@@ -33,7 +35,7 @@ def status(ws: Workspace) -> dict[str, Any]:
             }
         )
     last = last_result(ws)
-    done = last is not None and last["version"] == ws.head(TRAIN).id
+    done = last is not None and last["version"] == ws.head(TRAIN).id and last["eval_version"] == ws.eval_id()
     columns = ws.config.columns
     return {
         "project": ws.config.name,
@@ -43,6 +45,36 @@ def status(ws: Workspace) -> dict[str, Any]:
         "metric": ws.config.goal.metric,
         "datasets": sets,
         "patches": dict(Counter(info.state for info in decisions.standing(ws, None))),
-        "last_run": last and {k: last[k] for k in ("before", "after", "gain", "created")},
+        "last_run": last
+        and {k: last[k] for k in ("before", "after", "gain", "created")}
+        | {"comparable": last["eval_version"] == ws.eval_id()},
+        "goal": _goal(ws, last) if sets else None,
         "next": "tilth report" if done else ("tilth improve" if sets else "tilth ingest FILE"),
+    }
+
+
+def _goal(ws: Workspace, last: dict[str, Any] | None) -> dict[str, Any]:
+    """The goal, the newest score on the present heads, and what was spent; nothing is computed anew.
+
+    A score of another version of train or of the evaluation set is no score of this project any more.
+    """
+    goal, book, plan = ws.config.goal, ledger(ws), last_plan(ws)
+    score = None
+    if last is not None and (last["version"], last["eval_version"]) == (ws.head(TRAIN).id, ws.eval_id()):
+        score = last["after"] and {k: last["after"][k] for k in ("value", "low", "high")}
+    score = score or (plan and plan["score"])
+    return {
+        "metric": goal.metric,
+        "target": goal.target or None,
+        "score": score,
+        "distance": goal.distance(score["value"]) if score else None,
+        "minutes": goal.minutes or None,
+        "spent_minutes": book.minutes,
+        "money": goal.money or None,
+        "spent_money": book.money,
+        "milliseconds": goal.milliseconds or None,
+        "megabytes": goal.megabytes or None,
+        "planned": plan is not None,
+        "in_the_way": plan["in_the_way"] if plan else [],
+        "first": plan["actions"][0]["title"] if plan and plan["actions"] else None,
     }

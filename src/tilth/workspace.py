@@ -155,7 +155,7 @@ class Workspace:
 
     def key(self, *parts: object) -> str:
         """Name of a computation: digest of what it depends on, besides recipe and settings."""
-        text = repr((self.recipe.name, self.config.columns, self.config.goal, *parts))
+        text = repr((self.recipe.name, self.config.columns, self.config.goal.metric, *parts))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def view(self, progress: Progress | None = None) -> View:

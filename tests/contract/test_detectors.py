@@ -129,6 +129,8 @@ def test_every_detector_finds_its_fault(number: int) -> None:
 
 @EVERY
 def test_evaluation_labels_change_no_finding_but_what_is_quoted(number: int) -> None:
+    if detector(number).code == "TIL105":
+        pytest.skip("this one is about evaluation labels; nothing that changes train reads it")
     train, evaluation = worlds()["faulty"]
     other = [Row(r.id, r.fields, "app") for r in evaluation]
     changed = seen("faulty", train, other)
@@ -148,9 +150,8 @@ def test_codes_are_stable_and_unique() -> None:
     own = [c for c in codes if c.startswith("TIL")]
     # a code that is gone or renamed breaks stored findings, reports and everybody's filters
     assert own == [
-        "TIL101", "TIL102", "TIL104", "TIL201", "TIL202", "TIL203", "TIL204", "TIL205", "TIL301", "TIL401",
-        "TIL501",
-        "TIL601", "TIL602", "TIL603",
+        "TIL101", "TIL102", "TIL104", "TIL105", "TIL201", "TIL202", "TIL203", "TIL204", "TIL205", "TIL301",
+        "TIL401", "TIL501", "TIL601", "TIL602", "TIL603",
     ]  # fmt: skip
     assert all(d.name and d.name == d.name.strip() for d in detectors())
 

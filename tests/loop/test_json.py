@@ -96,6 +96,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "relabel", js("relabel", *p, cwd=work)
     yield "relabel", js("relabel", "--fdr", "0.9", *p, cwd=work)
     yield "annotators", js("annotators", judged(work), "--propose", *p, cwd=work)
+    yield "plan", js("plan", *p, cwd=work)
+    yield "ledger", js("ledger", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)
@@ -104,9 +106,11 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "patch", js("patch", first, *p, cwd=work)
     yield "patch", js("patch", first, "--out", "f.jsonl", *p, cwd=work)
     yield "trial", tilth("trial", first, "--json", *p, cwd=work).json
-    yield "reject", js("reject", proposals[-1]["id"], "--reason", "no", *p, cwd=work)
+    yield "reject", js("reject", proposals[-2]["id"], "--reason", "no", *p, cwd=work)
     yield "improve", js("improve", *p, cwd=work)
     yield "status", js("status", *p, cwd=work)
+    yield "plan", js("plan", *p, cwd=work)
+    yield "ledger", js("ledger", *p, cwd=work)
     log = js("log", *p, cwd=work)
     yield "log", log
     yield "revert", js("revert", log["versions"][-1]["patch"], *p, cwd=work)

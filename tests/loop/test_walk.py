@@ -453,7 +453,9 @@ def test_a_row_that_judged_is_never_trained_on(tmp_path: Path) -> None:
     with Project(tmp_path / "p") as project:
         version = project.log("eval")[-1]
         gone = next(iter(project.workspace.store.rows(version)))
-        project.accept(Patch("eval", version.id, (Op(gone, None),), title="no question at all"))
+        project.accept(
+            Patch("eval", version.id, (Op(gone, None),), title="no question at all"), reason="checked"
+        )
     write(tmp_path / "data.csv", [*rows, ("new", "one more row", "cards", "")])
     good("ingest", "data.csv", "--project", "p", cwd=tmp_path)
     with Project(tmp_path / "p") as project:

@@ -1,20 +1,16 @@
-"""From findings to ops, and what the closed form foresees of them."""
+"""From findings to ops."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
-import numpy as np
-import pytest
 from core_kit import CLASSES, clean, relabelled, retold, view_of, with_errors
 
-from tilth.audit.base import Finding, Suggestion, View
+from tilth.audit.base import Finding, Suggestion
 from tilth.audit.run import detectors, run
 from tilth.data import Row, Snapshot
-from tilth.patch import Op, Patch, apply
-from tilth.recipes import ridge
-from tilth.trial.propose import ALTERNATIVES, PROCEDURES, Lens, Procedure, lens_of, predict_gain
+from tilth.patch import Patch, apply
+from tilth.trial.propose import ALTERNATIVES, PROCEDURES, Procedure
 
 ROWS = Snapshot.of([Row(i, {"t": i}, "x", "f.csv") for i in "abcd"] + [Row("u", {"t": "u"})])
 RELABEL = Procedure("relabel", "Relabel {n}", ("C1",), "because")
@@ -141,116 +137,3 @@ def test_every_procedure_makes_a_patch_of_its_fault() -> None:
     assert len(likely & wrong) / len(likely) > 0.7
     for ops in done.values():
         apply(view.train, Patch("train", "", ops))
-
-
-# --- the foreseen gain ---
-
-
-@pytest.fixture(scope="module")
-def noisy() -> tuple[View, Lens, set[str]]:
-    rows, wrong = with_errors(clean(500), 0.25)
-    rows += [relabelled(r, None) for r in clean(20, 5, prefix="u")]
-    view = view_of(rows)
-    return view, lens_of(view), wrong
-
-
-def repairs(view: View, wrong: set[str]) -> tuple[Op, ...]:
-    truth = {r.id: r.label for r in clean(500)}
-    rows = [view.train.row(view.train.index[i]) for i in sorted(wrong)]
-    return tuple(Op(r, relabelled(r, truth[r.id])) for r in rows)
-
-
-def spoiled(view: View, wrong: set[str], n: int = 100) -> tuple[Op, ...]:
-    rows = [r for r in view.train.rows() if r.label is not None and r.id not in wrong][:n]
-    return tuple(Op(r, relabelled(r, CLASSES[(CLASSES.index(r.label or "") + 1) % 5])) for r in rows)
-
-
-def test_repairs_are_foreseen_to_help_and_damage_to_hurt(noisy: tuple[View, Lens, set[str]]) -> None:
-    view, lens, wrong = noisy
-    good = predict_gain(lens, repairs(view, wrong))
-    half = predict_gain(lens, repairs(view, set(sorted(wrong)[::2])))
-    bad = predict_gain(lens, spoiled(view, wrong))
-    assert good > 0.02
-    assert good > half > 0
-    assert bad < -0.02
-
-
-def test_dropping_wrong_labels_is_foreseen_to_help(noisy: tuple[View, Lens, set[str]]) -> None:
-    view, lens, wrong = noisy
-    drops = tuple(Op(view.train.row(view.train.index[i]), None) for i in sorted(wrong))
-    assert predict_gain(lens, drops) > 0.01
-
-
-def narrow_lens(view: View) -> Lens:
-    """A lens whose refits do not take all day."""
-    z = ridge.lens(view.features, width=64)
-    known = (view.signals.labels >= 0).astype(np.float32)
-    return Lens(view, z, view.copies.clusters()[: len(view.train)], ridge.solve(z, Lens.penalty, known))
-
-
-def slow_gain(lens: Lens, ops: Sequence[Op]) -> float:
-    """The same figure by refitting the least squares without each cluster, with and without the ops."""
-    view, clusters, z = lens.view, lens.clusters, lens.z.astype(np.float64)
-    s, k = view.signals, len(view.signals.classes)
-    eye = np.vstack([np.eye(k), np.zeros(k)])
-    after, weights = s.labels.copy(), (s.labels >= 0).astype(float)
-    changed = weights.copy()
-    rest = np.ones(len(after), dtype=bool)
-    for op in ops:
-        at = view.train.index[op.row_id]
-        rest[at] = False
-        if op.after is None:
-            changed[at] = 0.0
-        else:
-            after[at] = s.classes.index(op.after.label or "")
-    total = 0.0
-    for c in np.unique(clusters):
-        members = (clusters == c) & rest
-        if not members.any():
-            continue
-        for sign, labels, w in ((1, after, changed), (-1, s.labels, weights)):
-            kept = np.where(clusters == c, 0.0, w)[:, None]
-            gram = z.T @ (z * kept) + Lens.penalty * np.eye(z.shape[1])
-            best = (z[members] @ np.linalg.solve(gram, z.T @ (eye[labels] * kept))).argmax(axis=1)
-            total += sign * float(s.posterior[np.flatnonzero(members), best].sum())
-    return total / int(rest.sum())
-
-
-def test_foreseen_gain_equals_refits() -> None:
-    rows, wrong = with_errors(clean(80), 0.2)
-    rows += [retold(r, str(r.fields["text"]), row_id=f"copy{r.id}") for r in rows[:4]]
-    rows += [relabelled(r, None) for r in clean(5, 5, prefix="u")]
-    view = view_of(rows)
-    lens = narrow_lens(view)
-    truth = {r.id: r.label for r in clean(80)}
-    ordered = [view.train.row(view.train.index[i]) for i in sorted(wrong)]
-    relabels = tuple(Op(r, relabelled(r, truth[r.id])) for r in ordered[:8])
-    drops = tuple(Op(r, None) for r in ordered[8:])
-    for ops in (relabels, drops, relabels + drops):
-        assert abs(slow_gain(lens, ops)) > 0
-        # near ties may fall the other way in single precision: at most one row of 70
-        assert predict_gain(lens, ops) == pytest.approx(slow_gain(lens, ops), abs=1.01 / 70)
-
-
-def test_nothing_to_foresee_is_zero(noisy: tuple[View, Lens, set[str]]) -> None:
-    view, lens, _ = noisy
-    assert predict_gain(lens, ()) == 0.0
-    assert predict_gain(lens, (Op(None, Row("new", {"text": "a"}, "login")),)) == 0.0
-    assert predict_gain(lens, tuple(Op(r, None) for r in view.train.rows())) == 0.0
-    one = view_of([relabelled(r, "x") for r in clean(30)])
-    assert predict_gain(lens_of(one), (Op(one.train.row(0), None),)) == 0.0
-
-
-def test_foreseeing_is_deterministic_and_changes_nothing(noisy: tuple[View, Lens, set[str]]) -> None:
-    view, lens, wrong = noisy
-    labels = view.signals.labels.copy()
-    ops = repairs(view, wrong)
-    assert predict_gain(lens, ops) == predict_gain(lens_of(view), ops)
-    assert (view.signals.labels == labels).all()
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_lens_of_next_to_nothing(n: int) -> None:
-    view = view_of(clean(n))
-    ops = tuple(Op(r, None) for r in view.train.rows())
-    assert predict_gain(lens_of(view), ops) == 0.0

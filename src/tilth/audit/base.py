@@ -96,6 +96,8 @@ class View:
     text : name of the column that the texts stand in.
     space : embeddings of the rows and their neighbours, computed on first use; None without embeddings.
     has_texts : False where only features are known; the texts are empty then.
+    eval_signals : what a fit on the train rows says about the evaluation rows; None where the features
+        of the evaluation rows are not known.
     """
 
     train: Snapshot
@@ -109,6 +111,7 @@ class View:
     text: str = "text"
     space: Space | None = None
     has_texts: bool = True
+    eval_signals: Signals | None = None
 
     @property
     def neighbours(self) -> Neighbours | None:
@@ -119,6 +122,10 @@ class View:
     def eval_neighbours(self) -> Neighbours | None:
         """The three nearest train rows of each evaluation row; None without embeddings of both."""
         return None if self.space is None else self.space.eval_neighbours
+
+    def rows_of(self, code: str) -> Snapshot:
+        """The rows that findings of a code are about: those of train, for TIL105 the evaluation rows."""
+        return self.evaluation if code == "TIL105" else self.train
 
     def classes_of(self, positions: np.ndarray) -> list[str | None]:
         """Given labels at these positions."""

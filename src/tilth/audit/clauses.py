@@ -46,7 +46,8 @@ def _faults(code: str, f: Finding, view: View) -> Iterator[str]:
     if not isinstance(f.rows, tuple) or not f.rows:
         yield "rows is a tuple of at least one row id"
         return
-    unknown = [i for i in f.rows if not isinstance(i, str) or i not in view.train.index]
+    there = view.rows_of(code).index
+    unknown = [i for i in f.rows if not isinstance(i, str) or i not in there]
     if unknown:
         yield f"{unknown[0]!r} is not the id of a row of train"
     if len(set(f.rows)) != len(f.rows):
@@ -73,11 +74,12 @@ def _unusable(s: Suggestion, f: Finding, view: View) -> Iterator[str]:
         return
     if s.op not in OPS:
         yield f"a suggestion is to {' or '.join(OPS)}, not {s.op!r}"
-    if s.row_id not in f.rows or s.row_id not in view.train.index:
+    there = view.rows_of(f.code)
+    if s.row_id not in f.rows or s.row_id not in there.index:
         yield f"it suggests something about {s.row_id!r}, which is not one of its rows"
     elif s.op == "relabel" and s.to not in view.signals.classes:
         yield f"it suggests the label {s.to!r}, which no row has"
-    elif s.op == "relabel" and s.to == view.train.labels[view.train.index[s.row_id]]:
+    elif s.op == "relabel" and s.to == there.labels[there.index[s.row_id]]:
         yield f"it suggests the label {s.to!r} for {s.row_id!r}, which has it already"
     elif s.op == "drop" and s.to is not None:
         yield "to drop a row takes no label"

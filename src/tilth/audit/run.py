@@ -16,6 +16,7 @@ from tilth.audit.clauses import broken_findings
 from tilth.audit.confused import Confused
 from tilth.audit.contested import ContestedLabel
 from tilth.audit.duplicates import ConflictingCopies, ExactCopies, NearCopies
+from tilth.audit.eval_labels import EvaluationLabels, evaluation_signals
 from tilth.audit.label_error import LabelError
 from tilth.audit.leakage import Leakage
 from tilth.audit.meaning import LeakedMeaning, SameMeaning
@@ -130,9 +131,9 @@ class Audit:
 
 def _own() -> list[Detector]:
     return [
-        LabelError(), ConflictingCopies(), ContestedLabel(), ExactCopies(), NearCopies(), Leakage(),
-        SameMeaning(), LeakedMeaning(), Outliers(), StarvedClass(), BrokenRows(), WeakSlices(), Confused(),
-        Shortcut(),
+        LabelError(), ConflictingCopies(), ContestedLabel(), EvaluationLabels(), ExactCopies(),
+        NearCopies(), Leakage(), SameMeaning(), LeakedMeaning(), Outliers(), StarvedClass(), BrokenRows(),
+        WeakSlices(), Confused(), Shortcut(),
     ]  # fmt: skip
 
 
@@ -190,8 +191,9 @@ def look(
     features : of the train rows, when they are known already.
     """
     texts, eval_texts = train.texts(text), evaluation.texts(text)
+    learned = None
     if features is None:
-        _, features = recipe.learn(texts)
+        learned, features = recipe.learn(texts)
     names, labels = encode_labels(train.labels, classes)
     copies = find_copies([*texts, *eval_texts])
     fold = group_folds(labels, copies.clusters()[: len(train)], FOLDS)
@@ -200,8 +202,14 @@ def look(
         names, labels = names or ("",), np.full(len(train), -1, dtype=np.int64)
         logits = np.zeros((len(train), len(names)), dtype=np.float32)
     signals = judge(names, labels, logits, fold)
-    space = _space(recipe, features, eval_texts)
-    return View(train, texts, features, signals, copies, evaluation, eval_texts, text=text, space=space)
+    space, seen = _space(recipe, features, eval_texts), None
+    if learned is not None and len(evaluation) and (labels >= 0).any():
+        tested = learned.transform(eval_texts)
+        seen = evaluation_signals(features, signals, tested, list(evaluation.labels), recipe.penalty)
+    return View(
+        train, texts, features, signals, copies, evaluation, eval_texts,
+        text=text, space=space, eval_signals=seen,
+    )  # fmt: skip
 
 
 def _space(recipe: Recipe, features: Matrix, eval_texts: Sequence[str]) -> Space | None:

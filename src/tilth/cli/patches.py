@@ -109,7 +109,7 @@ def _trial(options: argparse.Namespace) -> int:
 def _accept(options: argparse.Namespace) -> int:
     with open_project(options) as project:
         patch = _patch_of(options, project)
-        version = project.accept(patch, force=options.force, author=options.author)
+        version = project.accept(patch, force=options.force, author=options.author, reason=options.reason)
         _version_line(options, asdict(version), "accepted")
     return 0
 

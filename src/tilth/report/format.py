@@ -47,6 +47,7 @@ CODE_NAMES = {
     "TIL101": "label error",
     "TIL102": "conflicting labels on copies",
     "TIL104": "contested label",
+    "TIL105": "label error in the evaluation set",
     "TIL201": "exact duplicate",
     "TIL202": "near-duplicate",
     "TIL203": "leakage into evaluation",

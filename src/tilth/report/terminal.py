@@ -34,6 +34,7 @@ from tilth.report.format import (
     tone,
     verdict_sign,
 )
+from tilth.report.planning import goal_lines
 from tilth.report.reviews import errors_line
 from tilth.report.screen import STYLES, Col, Screen
 
@@ -374,6 +375,7 @@ def status(console: Console, body: Json) -> None:
     patches = mapping(body.get("patches"))
     words = ", ".join(f"{count(n)} {one_line(state, 20)}" for state, n in patches.items())
     screen.line(f"patches: {words or 'none'}")
+    goal_lines(screen, body)
     last = mapping(body.get("last_run"))
     if last:
         _last_run(screen, last, measure)

@@ -61,6 +61,10 @@ def _faulty() -> tuple[Rows, Rows]:
     rows += [Row(f"x{i}", {"text": str(rows[i].fields["text"]).upper()}, names[i % 3]) for i in range(9)]
     rows += [Row(f"y{i}", {"text": text(rows[5].fields["text"]) + " yes" * i}, "app") for i in range(3)]
     rows += [Row(f"z{i}", {"text": evaluation[i].fields["text"]}, evaluation[i].label) for i in range(4)]
+    evaluation = [
+        Row(r.id, r.fields, names[(names.index(r.label or "") + 2) % 3] if 10 < i < 16 else r.label)
+        for i, r in enumerate(evaluation)
+    ]
     rows += [Row("odd", {"text": "mitochondria produce adenosine triphosphate"}, "card")]
     rows += [Row("few", {"text": "somebody wants the rarest of answers"}, "rare")]
     rows += [

@@ -16,14 +16,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from tilth import stats
+from tilth.config import METRICS
 from tilth.errors import TrialError
 from tilth.recipes import logistic
 from tilth.recipes.base import Matrix
 
-__all__ = ["METRICS", "Base", "Comparison", "Outcome", "compare", "jackknife_groups"]
+__all__ = [
+    "METRICS",
+    "Base",
+    "Comparison",
+    "Outcome",
+    "compare",
+    "expected",
+    "expected_slope",
+    "jackknife_groups",
+    "row_weights",
+    "score",
+]
 
 GROUPS, FEW = 10, 4
-METRICS = ("accuracy", "balanced_accuracy", "log_loss")
 SMOOTH = 0.5
 START_TOLERANCE, ARM_STEPS, REPLICATE_STEPS = 1e-2, 20, 4
 Progress = Callable[[str, int, int], None]
@@ -116,6 +127,46 @@ def _values(logits: np.ndarray, truth: np.ndarray, metric: str) -> np.ndarray:
         p = stats.softmax(logits.astype(np.float64))
         return np.asarray(np.log(np.maximum(p[np.arange(len(truth)), truth], 1e-9)))
     return np.asarray(logits.argmax(axis=1) == truth, dtype=np.float64)
+
+
+def score(logits: np.ndarray, truth: np.ndarray, metric: str, *, level: float = 0.95) -> stats.Interval:
+    """Score of one model on rows, with the interval from the choice of rows alone.
+
+    Raises
+    ------
+    TrialError : there are no rows.
+    """
+    weights = row_weights(truth, metric)
+    e = stats.effect(_values(logits, truth, metric), np.zeros((0, len(truth))), level=level, weights=weights)
+    if metric == "log_loss":
+        return stats.Interval(-e.value, -e.high, -e.low)
+    return stats.Interval(e.value, max(0.0, e.low), min(1.0, e.high))
+
+
+def expected(logits: np.ndarray, target: np.ndarray, metric: str, sharpness: float) -> np.ndarray:
+    """(n,) the metric of each row, smoothed, where its class is known as probabilities; higher is better.
+
+    Parameters
+    ----------
+    logits : (n, k) of the model.
+    target : (n, k) probability of each class to be the true one.
+    sharpness : factor on the logits; the larger, the nearer to the hard accuracy.
+    """
+    if metric == "log_loss":
+        return np.asarray((target * np.log(np.maximum(stats.softmax(logits), 1e-9))).sum(axis=1))
+    return np.asarray((target * stats.softmax(logits * np.float32(sharpness))).sum(axis=1))
+
+
+def expected_slope(logits: np.ndarray, target: np.ndarray, metric: str, sharpness: float) -> np.ndarray:
+    """(n, k) derivative of `expected` in the logits."""
+    if metric == "log_loss":
+        return np.asarray(target - stats.softmax(logits))
+    p = stats.softmax(logits * np.float32(sharpness))
+    own = (p * target).sum(axis=1, keepdims=True)
+    target = target - own
+    target *= p
+    target *= np.float32(sharpness)
+    return np.asarray(target)
 
 
 def _margins(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:

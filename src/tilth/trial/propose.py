@@ -1,4 +1,4 @@
-"""Findings to patches: a handful of coherent changes, each with a predicted gain and human minutes.
+"""Findings to patches: a handful of coherent changes; tilth.trial.gains says what each would gain.
 
 A procedure is named, so that the same rule can be followed on a part of the data by a decision that
 must not see the rest (see tilth.trial.decide).
@@ -10,14 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from tilth.audit.base import Finding, View
+from tilth.audit.base import Finding
 from tilth.data import Row, Snapshot
 from tilth.patch import Op
-from tilth.recipes import ridge
 
-__all__ = ["BY_PEOPLE", "PROCEDURES", "Procedure", "follow", "predict_gain"]
+__all__ = ["ALTERNATIVES", "BY_PEOPLE", "PROCEDURES", "Procedure", "follow"]
 
 
 STARVED = 20
@@ -139,25 +136,6 @@ ALTERNATIVES = ("relabel-likely", "relabel-confident", "drop-suspects")
 """Different treatments of the same rows: once one of them is accepted, the others have lost their base."""
 
 
-@dataclass(frozen=True)
-class Lens:
-    """The closed form that predicts gains; factorised once for any number of patches."""
-
-    view: View
-    z: np.ndarray
-    clusters: np.ndarray
-    fit: ridge.Ridge
-    penalty: float = 0.1
-
-
-def lens_of(view: View) -> Lens:
-    """Prepare predictions for one view."""
-    z = ridge.lens(view.features)
-    known = (view.signals.labels >= 0).astype(np.float32)
-    clusters = view.copies.clusters()[: len(view.train)]
-    return Lens(view, z, clusters, ridge.solve(z, Lens.penalty, known))
-
-
 def follow(code: str, about: Mapping[str, str]) -> Procedure:
     """Do what a plug-in suggests; a person decides on it, `improve` never tries it by itself.
 
@@ -167,36 +145,3 @@ def follow(code: str, about: Mapping[str, str]) -> Procedure:
     """
     words = f"Do what {code} ({about['name']}) suggests about ".replace("{", "{{").replace("}", "}}")
     return Procedure(f"follow-{code}", words + "{n} rows", (code,), f"suggested by {about['package']}")
-
-
-def predict_gain(lens: Lens, ops: Sequence[Op]) -> float:
-    """Expected change in accuracy on rows like these, by leave-cluster-out least squares.
-
-    Rows that the ops do not touch are predicted with and without them, each without its own label,
-    and scored against P(true class | text, given label). Added and edited rows are not foreseen.
-    """
-    view = lens.view
-    labels, posterior = view.signals.labels, view.signals.posterior
-    k = len(view.signals.classes)
-    number = {name: i for i, name in enumerate(view.signals.classes)}
-    after, weights = labels.copy(), (labels >= 0).astype(np.float32)
-    touched = np.zeros(len(labels), dtype=bool)
-    for op in ops:
-        at = view.train.index.get(op.row_id)
-        if at is None:
-            continue
-        touched[at] = True
-        if op.after is None:
-            weights[at] = 0.0
-        elif op.after.label in number:
-            after[at] = number[op.after.label]
-    if not touched.any() or touched.all() or k < 2:
-        return 0.0
-    changed = lens.fit
-    if (weights != lens.fit.weights).any():
-        changed = ridge.solve(lens.z, lens.penalty, weights)
-    eye = np.vstack([np.eye(k, dtype=np.float32), np.zeros((1, k), dtype=np.float32)])
-    old = lens.fit.leave_cluster_out(eye[labels], lens.clusters).argmax(axis=1)
-    new = changed.leave_cluster_out(eye[after], lens.clusters).argmax(axis=1)
-    rest = np.flatnonzero(~touched)
-    return float((posterior[rest, new[rest]] - posterior[rest, old[rest]]).mean())

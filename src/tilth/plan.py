@@ -1,0 +1,246 @@
+"""Plan: what to do next, in order of expected gain per minute of a person's time.
+
+Predictions of the closed form are right within a factor of about two (benchmarks/LOG.md), so gains per
+minute within a factor of two are a tie; among these the simpler tool comes first, unless trials of this
+project have measured the kind of action often enough to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from math import floor, log2
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tilth import actions, stats
+from tilth.actions import Action, Desk
+from tilth.errors import InputError, NotFound
+from tilth.evaluation import EvaluationQuality, inspect
+from tilth.files import write_text
+from tilth.ledger import Ledger, ledger
+from tilth.reviews import drawn
+from tilth.signals import Progress
+from tilth.trial.gains import respond
+from tilth.verdicts import render
+from tilth.workspace import TRAIN, Workspace
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Plan", "last_plan", "plan", "write_rows"]
+
+MOST = 12
+MEASURED = 3
+"""Trials of a kind from which on its gains are compared as they are."""
+SIMPLE = ("stop", "evaluate", "drop", "relabel", "review", "clause", "collect")
+"""Kinds of action, the simpler tool first."""
+FLAT = 0.001
+"""Gains below a tenth of a point are not worth a person's time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do next and what is in the way.
+
+    Attributes
+    ----------
+    version, eval_version : heads that the plan is for.
+    metric : of all gains.
+    score : of the head on the evaluation rows; None without evaluation rows.
+    distance : what is missing to the target, positive where it is not reached; None without a target.
+    wanted : smallest effect that one wants to see: the distance, else the largest expected gain.
+    evaluation : how far the evaluation set can be trusted; None without one.
+    actions : ranked.
+    in_the_way : in words, the most important first.
+    minutes_left, money_left : of the goal; None without a limit.
+    """
+
+    version: str
+    eval_version: str
+    metric: str
+    score: stats.Interval | None
+    distance: float | None
+    wanted: float | None
+    evaluation: EvaluationQuality | None
+    actions: Sequence[Action]
+    in_the_way: Sequence[str]
+    minutes_left: float | None
+    money_left: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as a JSON object."""
+        return {
+            "version": self.version,
+            "eval_version": self.eval_version,
+            "metric": self.metric,
+            "score": self.score and asdict(self.score),
+            "distance": self.distance,
+            "wanted": self.wanted,
+            "evaluation": self.evaluation and self.evaluation.to_json(),
+            "actions": [{"rank": n} | a.to_json() for n, a in enumerate(self.actions, start=1)],
+            "in_the_way": list(self.in_the_way),
+            "minutes_left": self.minutes_left,
+            "money_left": self.money_left,
+        }
+
+    def _lines(self) -> list[dict[str, Any]]:
+        keep = ("kind", "title", "gain", "low", "high", "minutes", "money", "per_minute", "why", "command")
+        return [{k: a.to_json()[k] for k in keep} for a in self.actions]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One line an action, in order of rank."""
+        from tilth.frames import frame
+
+        return frame(self._lines())
+
+    def _repr_html_(self) -> str:
+        from tilth.frames import html_table
+
+        return html_table("what to do next", self._lines())
+
+
+def plan(ws: Workspace, progress: Progress | None = None) -> Plan:
+    """What to do next on the head of train; the plan is kept for `status`."""
+    audit, view, book = ws.audit(progress), ws.view(progress), ledger(ws)
+    goal, quality = ws.config.goal, inspect(ws, view)
+    trust = ws.trust()
+    view = replace(view, signals=trust.signals)
+    desk = Desk(ws, view, audit, respond(view, ws.recipe.penalty, goal.metric), book, trust)
+    score = quality.score if quality else None
+    distance = goal.distance(score.value) if score else None
+    work = _ranked(
+        [
+            *actions.reviews(desk), *actions.bulk(desk), *actions.clauses(desk), *actions.patches(desk),
+            *actions.collect(desk), *actions.near_copies(desk), *actions.contested(desk),
+            *actions.failed(desk),
+        ],
+        book,
+    )  # fmt: skip
+    gains = [a.gain for a in work if a.gain is not None and a.gain > 0]
+    wanted = distance if distance is not None and distance > 0 else max(gains, default=None)
+    hidden = quality is not None and quality.hides(wanted)
+    check = actions.evaluate(desk, quality)
+    stop = _stop(desk, score, distance, work)
+    work = [*stop, *check, *work] if hidden else [*stop, *work, *check]
+    left = [
+        limit - spent if limit else None
+        for limit, spent in ((goal.minutes, book.minutes), (goal.money, book.money))
+    ]
+    result = Plan(
+        version=ws.head(TRAIN).id,
+        eval_version=ws.eval_id(),
+        metric=goal.metric,
+        score=score,
+        distance=distance,
+        wanted=wanted,
+        evaluation=quality,
+        actions=tuple(work[:MOST]),
+        in_the_way=_obstacles(desk, quality, wanted, work),
+        minutes_left=left[0],
+        money_left=left[1],
+    )
+    ws.store.put_record("plan", _key(ws), result.to_json() | {"created": ws.clock()}, now=ws.clock())
+    return result
+
+
+def write_rows(ws: Workspace, found: Plan, path: Path) -> Path:
+    """Write the rows of the first review to a file that a person fills in; see `Project.plan`.
+
+    The rows were chosen, not drawn: verdicts on them teach the curve but are no sample of the rest.
+
+    Raises
+    ------
+    InputError : the file is neither .csv nor .jsonl.
+    NotFound : the plan has no review.
+    """
+    if path.suffix.lower() not in (".csv", ".jsonl"):
+        raise InputError(f"cannot write {path.name}: rows to review are written as .csv or .jsonl")
+    review = next((a for a in found.actions if a.kind == "review" and a.code == "TIL101"), None)
+    if review is None:
+        raise NotFound("the plan has no rows to review; see: tilth plan")
+    rows, trust = ws.snapshot(ws.head(TRAIN)), ws.trust()
+    at = [rows.index[i] for i in review.rows]
+    texts = rows.texts(ws.config.columns.text)
+    lines = [(drawn(trust, rows, i, None, ""), texts[i]) for i in at]
+    return write_text(path, render(lines, jsonl=path.suffix.lower() == ".jsonl"))
+
+
+def last_plan(ws: Workspace) -> dict[str, Any] | None:
+    """The plan that was made for the present heads and goal; None when there is none."""
+    return ws.store.record("plan", _key(ws))
+
+
+def _key(ws: Workspace) -> str:
+    train = ws.store.head(TRAIN)
+    return ws.key("plan", train.id if train else "", ws.eval_id(), ws.config.goal)
+
+
+def _ranked(work: Sequence[Action], book: Ledger) -> list[Action]:
+    """Most gain a minute first; within a factor of two the simpler tool; what has no gain comes last."""
+
+    def place(a: Action) -> tuple[bool, float, int, float]:
+        rate = a.per_minute or 0.0
+        if a.gain is None or rate <= 0:
+            return (a.gain is None, float("inf"), SIMPLE.index(a.kind), 0.0)
+        known = book.factor(a.kind).trials >= MEASURED
+        step = -log2(rate) if known else -floor(log2(rate)) - 1.0
+        return (False, step, SIMPLE.index(a.kind), -rate)
+
+    return sorted(work, key=place)
+
+
+def _stop(
+    desk: Desk, score: stats.Interval | None, distance: float | None, work: Sequence[Action]
+) -> list[Action]:
+    """A reason to stop, where there is one."""
+    goal, book = desk.ws.config.goal, desk.ledger
+    reasons = []
+    if score is not None and distance is not None and distance <= 0:
+        sure = goal.distance(score.high if goal.metric == "log_loss" else score.low)
+        proven = sure is not None and sure <= 0
+        tail = "" if proven else ", though the interval still holds scores that fall short"
+        reasons.append(f"the target is reached{tail}")
+    if goal.minutes and book.minutes >= goal.minutes:
+        reasons.append(f"the {goal.minutes:g} minutes of the goal are spent")
+    if goal.money and book.money >= goal.money:
+        reasons.append(f"the money of the goal ({goal.money:g}) is spent")
+    if not any(a.high is not None and a.high >= FLAT for a in work):
+        reasons.append("no action is expected to gain a tenth of a point")
+    if not reasons:
+        return []
+    return [
+        desk.action(
+            "stop", "", "Stop: " + "; ".join(reasons), None, 0.0,
+            why="more work on the data is not expected to pay", command="tilth report",
+        )
+    ]  # fmt: skip
+
+
+def _obstacles(
+    desk: Desk, quality: EvaluationQuality | None, wanted: float | None, work: Sequence[Action]
+) -> tuple[str, ...]:
+    """What keeps the goal away, in words, the most important first."""
+    goal, out = desk.ws.config.goal, []
+    if quality is None:
+        out.append("there are no evaluation rows: nothing can be measured")
+    else:
+        w = quality.wrong
+        share = f"about {w.value:.1%} [{w.low:.1%}, {w.high:.1%}] of the evaluation labels are wrong"
+        if goal.metric != "log_loss" and goal.target > quality.ceiling.value:
+            out.append(
+                f"{share}: a target of {goal.target:.1%} cannot be seen, at most {quality.ceiling.value:.1%}"
+            )
+        elif quality.hides(wanted):
+            out.append(f"{share}, more than the effect that you want to see ({wanted:.1%}): clean it first")
+    noise = desk.audit.noise
+    if noise > 0.01:
+        out.append(f"about {noise:.1%} of the training labels are wrong")
+    starved = [str(f.evidence["class"]) for f in desk.audit.of("TIL401")]
+    if starved:
+        more = f" and {len(starved) - 3} more" if len(starved) > 3 else ""
+        out.append(f"too few rows of {', '.join(starved[:3])}{more}")
+    if any(a.kind == "stop" and "no action" in a.title for a in work):
+        out.append("the curve is flat: nothing that is known here gains much")
+    out += [f"a check failed: {error}" for error in desk.audit.failed.values()]
+    return tuple(out)
