@@ -101,6 +101,16 @@ def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> Non
     p.add_argument("--skip-bad", action="store_true", help="leave judgements that cannot be read out")
     p.add_argument("--propose", action="store_true", help="propose judged items that are no rows yet")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="lines of each table (default 10)")
+    p = verb("guide", "the label guide: what each class means, and what to do between two of them")
+    what = p.add_mutually_exclusive_group()
+    drafts = "draft clauses for the N most confused pairs of classes (default 5) into guide.md"
+    what.add_argument("--draft", nargs="?", type=_count, const=5, metavar="N", help=drafts)
+    what.add_argument("--save", action="store_true", help="keep guide.md as a new version; findings cite it")
+    what.add_argument("--history", action="store_true", help="versions, with author and time")
+    between = "what changed between two versions (default: the newest) and guide.md"
+    what.add_argument("--diff", nargs="*", type=_count, metavar="VERSION", help=between)
+    p.add_argument("--author", default="person", metavar="NAME", help="who saves; recorded")
+    p.add_argument("--note", default="", metavar="TEXT", help="why; recorded with --save")
 
 
 def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -21,6 +21,7 @@ from tilth.workspace import TRAIN, Workspace, utc_now
 if TYPE_CHECKING:
     from tilth.annotators import Annotators
     from tilth.audit.run import Audit
+    from tilth.guide import Clause
     from tilth.improvement import Improvement
     from tilth.intake import Intake
     from tilth.ledger import Ledger
@@ -237,6 +238,41 @@ class Project:
 
         patch = propose_rows(self.workspace, self.progress)
         return None if patch is None else self.workspace.store.patch_info(patch.id)
+
+    def guide(self) -> dict[str, Any]:
+        """The label guide as it stands in guide.md, and whether that is the newest version.
+
+        Raises
+        ------
+        InputError : the file cannot be read, with its line.
+        """
+        from tilth.guidebook import show
+
+        return show(self.workspace)
+
+    def draft_guide(self, most: int = 5) -> list[Clause]:
+        """Write drafts of clauses for the most confused pairs of classes into guide.md."""
+        from tilth.guidebook import draft
+
+        return draft(self.workspace, most, self.progress)
+
+    def save_guide(self, *, author: str = "person", note: str = "") -> dict[str, Any] | None:
+        """Keep guide.md as a new version, which findings cite; None when nothing changed."""
+        from tilth.guidebook import save
+
+        return save(self.workspace, author=author, note=note)
+
+    def guide_history(self) -> list[dict[str, Any]]:
+        """Versions of the guide, oldest first."""
+        from tilth.guidebook import history
+
+        return history(self.workspace)
+
+    def guide_diff(self, first: int | None = None, second: int | None = None) -> list[dict[str, str]]:
+        """What changed between two versions of the guide; None: the newest version, and the file."""
+        from tilth.guidebook import compare
+
+        return compare(self.workspace, first, second)
 
     def propose(self) -> list[PatchInfo]:
         """Make a handful of patches out of the findings, the largest predicted gain first."""

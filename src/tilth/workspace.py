@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +19,16 @@ from tilth.signals import Progress
 from tilth.store import Store
 
 if TYPE_CHECKING:
-    from tilth.audit.base import View
+    from tilth.audit.base import Finding, View
     from tilth.audit.run import Audit
     from tilth.audit.trust import Trust
     from tilth.recipes import Recipe
 
-__all__ = ["EVAL", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
+__all__ = ["EVAL", "GUIDE", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
 
 TRAIN, EVAL = "train", "eval"
+GUIDE = "guide"
+"""Kind of the records that hold the versions of the label guide."""
 EMPTY = Snapshot([], [], {})
 
 
@@ -213,9 +215,21 @@ class Workspace:
         train = EMPTY if version is None else self.snapshot(version)
         return join(sheets, train, self.evaluation(), self.config.columns.text)
 
+    def _cited(self, findings: Sequence[Finding]) -> list[Finding]:
+        """The findings with the clause of the label guide that they fall under."""
+        from tilth.audit.cited import cite
+        from tilth.guide import parse
+
+        versions = self.store.records(GUIDE)
+        if not versions:
+            return list(findings)
+        newest = versions[-1]
+        return cite(findings, parse(newest["text"]), newest["version"])
+
     def _said(self) -> list[str]:
         """What people said about the data that an audit depends on; empty when nobody said anything."""
-        return [x for x in (self.store.judgements_digest(),) if x]
+        guides = len(self.store.records(GUIDE))
+        return [x for x in (self.store.judgements_digest(), f"guide {guides}" if guides else "") if x]
 
     def _refuse_unreadable(self, rows: Snapshot) -> None:
         """Nothing can be said about no rows, or about rows without a text."""
@@ -276,7 +290,8 @@ class Workspace:
             began=began,
             clock=time.process_time,
         )
-        return replace(found, trust=self.trust(progress).to_json())
+        cited = self._cited(found.findings)
+        return replace(found, findings=cited, trust=self.trust(progress).to_json())
 
     def _self_test(self, audit: Audit, progress: Progress | None) -> Audit:
         """The audit with what it finds of planted faults; also a self-test that fails says so."""

@@ -96,6 +96,14 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "relabel", js("relabel", *p, cwd=work)
     yield "relabel", js("relabel", "--fdr", "0.9", *p, cwd=work)
     yield "annotators", js("annotators", judged(work), "--propose", *p, cwd=work)
+    yield "guide", js("guide", *p, cwd=work)
+    yield "guide", js("guide", "--draft", "2", *p, cwd=work)
+    yield "guide", js("guide", "--save", "--author", "ana", *p, cwd=work)
+    file = work / "p" / "guide.md"
+    more = "## bilings\n\n### Examples\n- x\n\n### Counter-examples\n- y → cards\n"
+    file.write_text(file.read_text("utf-8") + more, "utf-8")
+    yield "guide", js("guide", "--diff", *p, cwd=work)
+    yield "guide", js("guide", "--history", *p, cwd=work)
     yield "plan", js("plan", *p, cwd=work)
     yield "ledger", js("ledger", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)

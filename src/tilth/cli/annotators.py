@@ -1,10 +1,11 @@
-"""Verbs about people who label: their judgements."""
+"""Verbs about people who label: their judgements, and the guide that they follow."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from tilth.arguments import parser
 from tilth.cli.console import console, open_project, out, plain
@@ -35,4 +36,24 @@ def _annotators(options: argparse.Namespace) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"annotators": _annotators}
+def _guide(options: argparse.Namespace) -> int:
+    from tilth.report import people
+
+    if options.diff is not None and len(options.diff) > 2:
+        parser().error("--diff takes at most two versions")
+    with open_project(options) as project:
+        more: dict[str, Any] = {}
+        if options.draft is not None:
+            more["drafted"] = [{"a": c.a, "b": c.b} for c in project.draft_guide(options.draft)]
+        elif options.save:
+            saved = project.save_guide(author=options.author, note=options.note)
+            more["saved"] = None if saved is None else saved["version"]
+        elif options.history:
+            more["history"] = project.guide_history()
+        elif options.diff is not None:
+            more["diff"] = project.guide_diff(*options.diff)
+        out(options, {**project.guide(), **more}, people.guide)
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"annotators": _annotators, "guide": _guide}

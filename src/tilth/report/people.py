@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tilth.report.format import NONE, count, items, mapping, number, one_line, share
-from tilth.report.screen import Col, Screen
+from tilth.report.format import NONE, count, items, mapping, number, one_line, share, stamp
+from tilth.report.screen import STYLES, Col, Screen
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["annotators"]
+__all__ = ["annotators", "guide"]
 
 Json = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def annotators(console: Console, body: Json, *, limit: int = 10) -> None:
     elif number(where.get("unknown_with_text")):
         screen.next("tilth annotators --propose")
     else:
-        screen.next("tilth audit")
+        screen.next("tilth guide --draft")
 
 
 def _people(screen: Screen, people: list[Json] | Any, limit: int) -> None:
@@ -121,3 +121,86 @@ def _needed(screen: Screen, body: Json, limit: int) -> None:
         said = ", ".join(one_line(v.get("label"), 24) for v in items(n.get("votes"))[:6])
         lines.append([what, _three(n.get("p_wrong")), _three(n.get("value")), screen.text(said)])
     screen.table(columns, lines)
+
+
+STANDS = {
+    "none": "there is no guide yet",
+    "saved": "guide.md is version {version}",
+    "changed": "guide.md differs from version {version}",
+    "lost": "guide.md is gone; version {version} is in the store",
+}
+
+
+def guide(console: Console, body: Json) -> None:
+    """The label guide: what was asked for (drafts, history, difference), else what is in it."""
+    screen = Screen(console)
+    state = str(body.get("state"))
+    words = STANDS.get(state, "").format(version=body.get("version"))
+    screen.line("guide.md was never saved" if state == "changed" and not body.get("version") else words)
+    if "history" in body:
+        _history(screen, items(body["history"]))
+    elif "diff" in body:
+        _guide_diff(screen, items(body["diff"]))
+    else:
+        _contents(screen, body)
+    if "drafted" in body:
+        fresh = ", ".join(
+            f"{one_line(c.get('a'), 40)} / {one_line(c.get('b'), 40)}" for c in items(body["drafted"])
+        )
+        screen.line(f"drafted: {fresh or 'nothing new, every confused pair has a clause'}")
+    if state == "none":
+        screen.next("tilth guide --draft")
+    elif state == "changed":
+        screen.next("edit " + one_line(body.get("file"), 200) + ", then: tilth guide --save")
+    else:
+        screen.next("tilth audit")
+
+
+def _contents(screen: Screen, body: Json) -> None:
+    clauses, undefined = items(body.get("clauses")), body.get("undefined") or []
+    if clauses:
+        screen.line()
+        columns = [Col("clause"), Col("", "id"), Col("rule"), Col("contested", "num")]
+        lines: list[list[str | Text]] = [
+            [screen.text(f"{one_line(c.get('a'), 40)} / {one_line(c.get('b'), 40)}"),
+             "draft" if c.get("draft") else "", screen.data(c.get("rule"), 160),
+             count(len(items(c.get("contested"))))]
+            for c in clauses
+        ]  # fmt: skip
+        screen.table(columns, lines)
+    defined = [c for c in items(body.get("classes")) if c.get("definition")]
+    if defined:
+        screen.line()
+        rows: list[list[str | Text]] = [
+            [screen.data(c.get("name"), 40), screen.data(c.get("definition"), 200),
+             count(len(items(c.get("examples")))), count(len(items(c.get("counter_examples"))))]
+            for c in defined
+        ]  # fmt: skip
+        screen.table([Col("class"), Col("definition"), Col("examples", "num"), Col("counter", "num")], rows)
+    if undefined and body.get("state") != "none":
+        names = ", ".join(one_line(n, 40) for n in undefined[:8]) + (" ..." if len(undefined) > 8 else "")
+        screen.line(f"{len(undefined)} classes without a definition: {names}", style="dim")
+    for odd in items(body.get("unknown")):
+        hint = f"; did you mean {one_line(odd['near'], 60)!r}?" if odd.get("near") else ""
+        screen.line(f"no row has the class {one_line(odd.get('name'), 60)!r}{hint}", style="bold yellow")
+
+
+def _history(screen: Screen, versions: Sequence[Json]) -> None:
+    screen.line()
+    lines: list[list[str | Text]] = [
+        [count(v.get("version")), screen.data(v.get("author"), 40), stamp(v.get("created")),
+         screen.data(v.get("note"), 120)]
+        for v in reversed(versions)
+    ]  # fmt: skip
+    screen.table([Col("version", "num"), Col("author"), Col("when"), Col("note")], lines)
+
+
+def _guide_diff(screen: Screen, changes: Sequence[Json]) -> None:
+    if not changes:
+        screen.line("nothing changed")
+    for change in changes:
+        screen.line()
+        screen.line(screen.text(f"{change.get('change')} ", "bold"), screen.data(change.get("title"), 100))
+        for line in filter(str.strip, str(change.get("diff") or "").split("\n")):
+            style = STYLES["better"] if line[:1] == "+" else STYLES["worse"] if line[:1] == "-" else "dim"
+            screen.line("  ", screen.data(line, 400, style))
