@@ -63,6 +63,8 @@ class Consensus:
     @cached_property
     def label(self) -> np.ndarray:
         """(n,) most probable class; -1 for an item without votes."""
+        if not len(self.votes):
+            return np.full(len(self.posterior), -1, dtype=np.int64)
         out = self.posterior.argmax(axis=1)
         out[self.votes.per_item == 0] = -1
         return np.asarray(out)
@@ -70,7 +72,7 @@ class Consensus:
     @cached_property
     def p_wrong(self) -> np.ndarray:
         """(n,) probability that the consensus is wrong."""
-        return np.asarray(1.0 - self.posterior.max(axis=1))
+        return np.asarray(1.0 - self.posterior.max(axis=1, initial=0.0))
 
     def without_own(self) -> np.ndarray:
         """(v,) label that everything but the vote itself speaks for; -1 where nothing else does.
@@ -180,7 +182,7 @@ def fit(
     prior, trust, like, pooled = np.full((1, k), 1 / max(k, 1)), 0.0, np.ones((len(pairs), k)), np.eye(k)
     # an item with one vote cannot tell whether that vote was right, unless a model has a word
     shared = cast if model is not None else cast.multiply((votes.per_item > 1)[:, None]).tocsr()
-    for step in range(rounds):
+    for step in range(rounds if len(votes) else 0):
         like, pooled = _matrices(post, shared, who, what, votes)
         said = np.asarray(cast @ np.log(like), dtype=np.float32)
         if model is None:
@@ -198,6 +200,8 @@ def fit(
 def _usable(probabilities: np.ndarray) -> np.ndarray:
     """Lines that sum to one; a line that is not finite becomes flat."""
     p = np.array(probabilities, dtype=np.float32)
+    if not p.size:
+        return p
     p[~np.isfinite(p).all(axis=1)] = 1.0
     p = np.maximum(p, 1e-6)
     return np.asarray(p / p.sum(axis=1, keepdims=True))
@@ -228,7 +232,7 @@ def _matrices(
     pooled = np.zeros((k, k))
     np.add.at(pooled.T, what, seen)  # [true, said]
     right = seen[np.arange(len(what)), what]
-    mean = (right.sum() + 1.0) / (seen.sum() + 1.0 + 1.0 / k)
+    mean = (right.sum() + 1.0) / (seen.sum() + 1.0 + 1.0 / max(k, 1))
     flat = np.full((k, k), (1 - mean) / max(k - 1, 1))
     np.fill_diagonal(flat, mean)
     strength = 2.0 * k

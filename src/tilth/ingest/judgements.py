@@ -82,6 +82,10 @@ def guess_judgement_columns(
             taken.append(str(given[role]))
             why = "is called so in this project" if given[role] == own else f"is named like {_a(role)}"
             reasons[role] = f"{given[role]!r} {why}"
+    left = [c for c in source.columns if c not in taken]
+    missing = [role for role in ("annotator", "label") if not given[role]]
+    if len(left) == len(missing) == 1:
+        given[missing[0]], reasons[missing[0]] = left[0], f"{left[0]!r} is the only column left"
     for role in ("annotator", "label"):
         if not given[role]:
             raise InputError(

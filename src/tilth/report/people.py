@@ -70,7 +70,13 @@ def annotators(console: Console, body: Json, *, limit: int = 10) -> None:
 
 def _people(screen: Screen, people: list[Json] | Any, limit: int) -> None:
     screen.line()
-    columns = [Col("annotator"), Col("votes", "num"), Col("quality", "num"), Col("95 %", "num")]
+    columns = [
+        Col("annotator"),
+        Col("votes", "num"),
+        Col("quality", "num"),
+        Col("95 %", "num"),
+        Col("accuracy", "num"),
+    ]
     lines: list[list[str | Text]] = []
     for p in people[:limit]:
         mixed = ", ".join(
@@ -81,6 +87,7 @@ def _people(screen: Screen, people: list[Json] | Any, limit: int) -> None:
         span = f"{share(p.get('low'), 0)} – {share(p.get('high'), 0)}"
         lines.append(
             [screen.data(p.get("name"), 32), count(p.get("votes")), share(p.get("quality")), span,
+             share(p.get("expected_accuracy")),
              screen.text(mixed)]
         )  # fmt: skip
     screen.table([*columns, Col("confuses")], lines)
