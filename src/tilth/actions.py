@@ -198,7 +198,7 @@ def clauses(desk: Desk) -> list[Action]:
                 rows=ids,
                 why=f"about {total:.0f} labels are wrong between these two classes alone: without a rule the "
                 "next annotator makes the same mistake",
-                command="tilth audit --code TIL101",
+                command="tilth guide --draft",
             )
         )
     return out

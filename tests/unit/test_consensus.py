@@ -1,4 +1,4 @@
-"""Consensus: calm where votes are few, right where annotators differ, and a better guess than the majority."""
+"""Consensus: calm where votes are few, right where annotators differ, better than the majority."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def share(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def test_one_vote_an_item_is_believed() -> None:
-    truth, votes = crowd(0, 1, np.linspace(0.5, 0.9, J))
+    _, votes = crowd(0, 1, np.linspace(0.5, 0.9, J))
     consensus = fit(votes)
     assert (consensus.label == votes.majority()).all()
     assert (consensus.without_own() == -1).all(), "nothing else speaks for or against a vote"

@@ -29,6 +29,7 @@ import scipy.linalg
 
 from tilth import stats
 from tilth.audit.base import View
+from tilth.label_noise import posterior
 from tilth.patch import Op
 from tilth.recipes import logistic, ridge
 from tilth.trial.measure import expected, expected_slope, row_weights
@@ -329,7 +330,7 @@ class Queue:
         labels[at], left[at] = truth, False
         target = r.target.copy()
         again = np.flatnonzero(left & (labels >= 0))
-        target[again] = stats.posterior(stats.softmax(logits[again]), labels[again], self.noise)
+        target[again] = posterior(stats.softmax(logits[again]), labels[again], self.noise)
         target[at] = wanted
         response = replace(r, logits=logits, labels=labels, target=target)
         return replace(self, response=response, open=left, gain=_grouped(response, self.groups, left))
