@@ -148,7 +148,4 @@ def revert(ws: Workspace, ref: str, *, author: str) -> Version:
         raise Refused(f"patch {info.id} is {info.state}, not accepted; there is nothing to undo")
     inverse = patches.invert(ws.store.patch(info.id), ws.head(info.dataset).id)
     inverse = replace(inverse, author=author, created=ws.clock())
-    version = ws.store.commit(inverse, note=inverse.title, now=ws.clock())
-    reason = f"by patch {inverse.id}"
-    ws.store.set_patch_state(info.id, "reverted", reason=reason, author=author, now=ws.clock())
-    return version
+    return ws.store.commit(inverse, note=inverse.title, now=ws.clock(), undoes=info.id)

@@ -10,17 +10,24 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tilth.config import Config
 from tilth.data import Row
 from tilth.errors import ProjectError
 from tilth.patch import Op, Patch, invert
+from tilth.project import Project
 from tilth.store import Incoming, Store
+from tilth.workspace import Workspace
 
 KILLS = int(os.environ.get("TILTH_KILLS", "40"))
 NOW = "2025-01-02T03:04:05Z"
@@ -152,6 +159,59 @@ def test_kill_during_create(tmp_path: Path) -> None:
         with store:
             assert store.verify() == []
             store.import_rows("train", "f", [Incoming("a", {})], file_digest="", note="", now=NOW)
+
+
+def revert_until(folder: Path, last: int) -> None:
+    """Revert the patch that made the head, and die before SQL statement number `last`."""
+    done = 0
+    real = sqlite3.connect
+
+    def count(statement: str) -> None:
+        nonlocal done
+        done += 1
+        if done == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = real(*args, **options)
+        connection.set_trace_callback(count)
+        return connection
+
+    sqlite3.connect = connect  # in a forked child: nobody else sees it
+    with Project(folder) as project:
+        project.revert(project.log()[-1].patch)
+
+
+def test_a_revert_killed_at_any_statement_is_done_or_not_begun(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    rows = [Incoming(f"r{i}", {"text": f"row {i}"}, "ab"[i % 2]) for i in range(6)]
+    with closing(Workspace.create(folder, Config("p"), lambda: NOW)) as ws:
+        ws.store.import_rows("train", "f", rows, file_digest="", note="", now=NOW)
+        before = ws.head("train").id
+        ws.store.commit(change(ws.store, random.Random(3), "relabel", "x"), note="x", now=NOW)
+        changed = ws.head("train")
+    seen = set()
+    for last in range(1, 400):
+        copy = tmp_path / f"{last}"
+        shutil.copytree(folder, copy)
+        child = os.fork()
+        if child == 0:
+            try:
+                revert_until(copy, last)
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        with Project(copy) as project:
+            state = project.workspace.store.patch_info(changed.patch).state
+            head = project.log()[-1]
+            assert project.workspace.store.verify() == []
+        assert (state, head.id) in {("accepted", changed.id), ("reverted", before)}, last
+        seen.add(state)
+        shutil.rmtree(copy)
+        if not os.WIFSIGNALED(status):
+            break
+    assert last > 10, "it was killed nowhere"
+    assert seen == {"accepted", "reverted"}
 
 
 def test_commits_are_synced(tmp_path: Path) -> None:

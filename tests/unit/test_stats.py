@@ -176,6 +176,53 @@ def test_no_change_at_all_is_no_evidence() -> None:
     assert p_value(none) == 1.0
 
 
+@pytest.mark.parametrize("n", range(1, 60))
+@pytest.mark.parametrize("value", [-1.0, 0.25, 1.0])
+def test_rows_that_all_moved_alike_are_a_sign_test(n: int, value: float) -> None:
+    found = effect(np.full(n, value), np.zeros((10, n)))
+    if n >= 3:
+        exact = scipy.stats.binomtest(n, n).pvalue
+        assert p_value(found) == pytest.approx(max(exact, 2.0**-49), rel=1e-2)
+    assert (found.verdict != "no evidence") == (p_value(found) < 0.05) == (n >= 6)
+    assert found.low < value < found.high
+    assert found.detectable > 0
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0]), min_size=1, max_size=30),
+    st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_verdict_and_p_value_never_disagree(differences: list[float], level: float) -> None:
+    n = len(differences)
+    found = effect(np.array(differences), np.zeros((10, n)), level=level)
+    p = p_value(found)
+    assert 0.0 <= p <= 1.0
+    if abs(p - (1 - level)) > 1e-9:
+        assert (p < 1 - level) == (found.verdict != "no evidence")
+
+
+@pytest.mark.parametrize("n", [4, 5, 6, 10, 60])
+@pytest.mark.parametrize("moved", [0.3, 0.7, 1.0])
+def test_rows_that_move_by_chance_are_no_evidence(n: int, moved: float) -> None:
+    rng = np.random.default_rng([n, int(10 * moved)])
+    flips = (rng.random((1500, n)) < moved) * rng.choice([-1.0, 1.0], (1500, n))
+    called = sum(effect(row, np.zeros((0, n))).verdict != "no evidence" for row in flips)
+    # a t test on so few and so coarse numbers is not exact; 6 % was 12.5 % at four rows that all moved
+    assert called <= 0.06 * 1500 + 3 * sqrt(1500 * 0.06 * 0.94)
+
+
+def test_a_mean_of_all_right_or_all_wrong_is_no_certainty() -> None:
+    for n in (1, 10, 200):
+        right, wrong = (stats.mean_interval(np.full(n, v), np.zeros((10, n))) for v in (1.0, 0.0))
+        assert right.low < 1.0 == pytest.approx(right.value)
+        assert wrong.value == 0.0 < wrong.high
+        assert right.low == pytest.approx(1 - wrong.high)
+    assert right.low == pytest.approx(wilson(200, 200).low, abs=0.01)
+    values, deleted = numbers(31, 40) > 0, 0.1 * numbers(32, 10, 40)
+    found, known = stats.mean_interval(values * 1.0, deleted), effect(values * 1.0, deleted)
+    assert (found.low, found.high) == pytest.approx((known.low, known.high))
+
+
 def test_detectable_is_called_better_in_80_percent() -> None:
     rng = np.random.default_rng(10)
     found = [effect(rng.normal(size=100), NO_REPLICATES) for _ in range(400)]

@@ -61,7 +61,7 @@ def advance(
     return version
 
 
-def commit(connection: sqlite3.Connection, patch: Patch, note: str, now: str) -> Version:
+def commit(connection: sqlite3.Connection, patch: Patch, note: str, now: str, undoes: str = "") -> Version:
     """Apply a patch to the head, inside the caller's write transaction; see `Store.commit`."""
     info = patches.record_of(patch, "proposed", None, now)
     key, head = open_line(connection, patch.dataset)
@@ -85,6 +85,9 @@ def commit(connection: sqlite3.Connection, patch: Patch, note: str, now: str) ->
     advance(connection, key, total, version)
     patches.save(connection, info, patch.ops)
     patches.set_state(connection, patch.id, "accepted", reason=note, author=patch.author, now=now)
+    if undoes:
+        reason = f"by patch {patch.id}"
+        patches.set_state(connection, undoes, "reverted", reason=reason, author=patch.author, now=now)
     return version
 
 

@@ -216,10 +216,14 @@ class Store:
 
     # changes
 
-    def commit(self, patch: Patch, *, note: str, now: str) -> Version:
+    def commit(self, patch: Patch, *, note: str, now: str, undoes: str = "") -> Version:
         """Apply a patch to the head of its data set; the patch is then accepted.
 
         Nothing is merged: the base of the patch must be the head.
+
+        Parameters
+        ----------
+        undoes : id of the patch whose inverse this is: it becomes reverted in the same transaction.
 
         Raises
         ------
@@ -228,7 +232,7 @@ class Store:
         PatchError : the patch is empty.
         """
         with self._pool.write() as connection:
-            return commit.commit(connection, patch, note, now)
+            return commit.commit(connection, patch, note, now, undoes)
 
     def import_rows(
         self,

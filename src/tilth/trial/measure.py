@@ -99,7 +99,7 @@ class Outcome:
         """Score of one arm ("before" or "after") with its interval over rows and training luck."""
         values = self.before if arm == "before" else self.after
         deleted = self.deleted_before if arm == "before" else self.deleted_after
-        e = stats.effect(values, deleted, level=level, weights=self.weights, parts=self.parts)
+        e = stats.mean_interval(values, deleted, level=level, weights=self.weights, parts=self.parts)
         if self.metric == "log_loss":
             return stats.Interval(-e.value, -e.high, -e.low)
         return stats.Interval(e.value, max(0.0, e.low), min(1.0, e.high))
