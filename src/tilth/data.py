@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["MultisetHash", "Row", "Snapshot", "Value", "Version", "content_id"]
+__all__ = ["Incoming", "MultisetHash", "Row", "Snapshot", "Value", "Version", "content_id"]
 
 Value = str | int | float | bool | None
 """What a field of a row may hold."""
@@ -78,6 +78,27 @@ class Row:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Row, (self.id, dict(self.fields), self.label, self.source))
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A row on its way in: what a reader found, and what the store takes.
+
+    Attributes
+    ----------
+    id : its own id; None: the store gives it `content_id` of its fields.
+    fields : column name to value, without id and label.
+    label : the class, or None for a row without a label.
+    line : physical line at which it starts in its source, from 1; the row number in binary formats;
+        0 where there is no source.
+    progress : bytes (text formats) or rows (binary formats) of the source that were read so far.
+    """
+
+    id: str | None
+    fields: Mapping[str, Value]
+    label: str | None = None
+    line: int = 0
+    progress: int = 0
 
 
 class MultisetHash:

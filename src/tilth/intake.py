@@ -20,7 +20,7 @@ import numpy as np
 from tilth import ingest
 from tilth.config import FILE, ColumnNames, Evaluation, save
 from tilth.copies import find_copies
-from tilth.data import Row
+from tilth.data import Incoming, Row
 from tilth.errors import BadRow, InputError
 from tilth.export import OWN_ID
 from tilth.recipes.ngrams import fold
@@ -213,7 +213,7 @@ class _Reader:
         self.allow_unlabelled, self.progress = allow_unlabelled, progress
         self.log = ingest.BadRowLog()
 
-    def rows(self, source: ingest.Source, step: str = "") -> Iterator[ingest.Incoming | BadRow]:
+    def rows(self, source: ingest.Source, step: str = "") -> Iterator[Incoming | BadRow]:
         """Rows of a source; one whose id was there before is a bad row."""
         names = self.columns
         own = OWN_ID if not names.id and OWN_ID in source.columns else None
@@ -230,7 +230,7 @@ class _Reader:
         for number, row in enumerate(prepared):
             if self.progress and step and number % 5_000 == 0:
                 self.progress(step, getattr(row, "progress", 0), total)
-            if isinstance(row, ingest.Incoming) and row.id is not None:
+            if isinstance(row, Incoming) and row.id is not None:
                 line = seen.setdefault(row.id, row.line)
                 if line != row.line:
                     yield _repeated(source.name, columns.id or "", row, line)
@@ -249,12 +249,12 @@ class _Reader:
                 labels[row.label] += 1
         return labels
 
-    def good(self, source: ingest.Source, step: str = "") -> Iterator[ingest.Incoming]:
+    def good(self, source: ingest.Source, step: str = "") -> Iterator[Incoming]:
         """The rows that can be taken in."""
         return (row for row in self.rows(source, step) if not isinstance(row, BadRow))
 
 
-def _repeated(name: str, column: str, row: ingest.Incoming, first: int) -> BadRow:
+def _repeated(name: str, column: str, row: Incoming, first: int) -> BadRow:
     advice = "give each row an id of its own, or leave ids to Tilth with --id none in a new project"
     return BadRow(name, row.line, column, row.id or "", f"the id of line {first} once more", advice)
 
@@ -311,9 +311,7 @@ class _Loader:
             self.ws.config = replace(self.ws.config, evaluation=Evaluation(origin, 0.0))
             save(self.ws.config, self.ws.folder / FILE)
 
-    def load(
-        self, dataset: str, source: ingest.Source, wanted: Callable[[ingest.Incoming], bool]
-    ) -> ImportResult:
+    def load(self, dataset: str, source: ingest.Source, wanted: Callable[[Incoming], bool]) -> ImportResult:
         """Take the wanted rows of a source into a data set."""
         return self.ws.store.import_rows(
             dataset,
@@ -345,7 +343,7 @@ def _shrunk(name: str, train: ImportResult) -> list[str]:
     ]
 
 
-def _key(reader: _Reader, row: ingest.Incoming | Row) -> bytes:
+def _key(reader: _Reader, row: Incoming | Row) -> bytes:
     """What decides the side of a row: its folded text."""
     text = str(row.fields.get(reader.columns.text, ""))
     return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=12).digest()
@@ -366,7 +364,7 @@ def _ever_inside(ws: Workspace, reader: _Reader) -> tuple[set[bytes], set[str]]:
     return keys, ids
 
 
-def _belongs(reader: _Reader, row: ingest.Incoming, inside: tuple[set[bytes], set[str]]) -> bool:
+def _belongs(reader: _Reader, row: Incoming, inside: tuple[set[bytes], set[str]]) -> bool:
     return row.id in inside[1] or _key(reader, row) in inside[0]
 
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tilth.data import Incoming
 from tilth.errors import BadRow
-from tilth.ingest import Incoming, Record, Source, guess_columns, open_source, prepare
+from tilth.ingest import Record, Source, guess_columns, open_source, prepare
 
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")

@@ -22,11 +22,11 @@ from typing import Any
 import pytest
 
 from tilth.config import Config
-from tilth.data import Row
+from tilth.data import Incoming, Row
 from tilth.errors import ProjectError
 from tilth.patch import Op, Patch, invert
 from tilth.project import Project
-from tilth.store import Incoming, Store
+from tilth.store import Store
 from tilth.workspace import Workspace
 
 KILLS = int(os.environ.get("TILTH_KILLS", "40"))

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tilth.data import MultisetHash, Row, Snapshot, Value
+from tilth.data import Incoming, MultisetHash, Row, Snapshot, Value
 from tilth.patch import Op, Patch, from_rows
-from tilth.store import Incoming, Store
+from tilth.store import Store
 
 NOW = "2025-01-02T03:04:05Z"
 

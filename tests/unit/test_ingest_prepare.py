@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilth.data import Value
+from tilth.data import Incoming, Value
 from tilth.errors import BadRow, BadRows, InputError
-from tilth.ingest import BadRowLog, Columns, Incoming, Record, Source, open_source, prepare
+from tilth.ingest import BadRowLog, Columns, Record, Source, open_source, prepare
 
 
 class Rows:
@@ -55,9 +55,9 @@ def label_of(value: Value) -> str | None:
 
 def test_parts() -> None:
     source: Source = Rows({"text": " a ", "label": " x ", "id": " 7 ", "n": 3, "m": ""})
-    assert only(prepare(source, ALL)) == Incoming(2, "7", {"text": " a ", "n": 3}, "x", 2)
+    assert only(prepare(source, ALL)) == Incoming("7", {"text": " a ", "n": 3}, "x", 2, 2)
     assert only(prepare(source, PLAIN)) == Incoming(
-        2, None, {"text": " a ", "label": " x ", "id": " 7 ", "n": 3}, None, 2
+        None, {"text": " a ", "label": " x ", "id": " 7 ", "n": 3}, None, 2, 2
     )
 
 
@@ -103,7 +103,7 @@ def test_missing_labels(value: Value) -> None:
     )
     assert "--allow-unlabelled" in found.advice
     taken = only(prepare(rows, LABELLED, allow_unlabelled=True))
-    assert taken == Incoming(2, None, {"text": "x", "n": 1}, None, 2)
+    assert taken == Incoming(None, {"text": "x", "n": 1}, None, 2, 2)
 
 
 def test_a_class_may_be_called_none() -> None:
@@ -151,7 +151,7 @@ def test_empty_id(value: Value) -> None:
 
 def test_text_that_is_a_number() -> None:
     found = only(prepare(Rows({"text": 0, "label": "a", "id": 3.0}), ALL))
-    assert found == Incoming(2, "3", {"text": 0}, "a", 2)
+    assert found == Incoming("3", {"text": 0}, "a", 2, 2)
 
 
 def test_empty_cells_are_dropped_and_others_kept() -> None:
@@ -223,7 +223,7 @@ def bad_row(line: int, value: str = "v") -> BadRow:
 def test_log_counts_and_raises(tmp_path: Path) -> None:
     log = BadRowLog()
     log.raise_if_any()
-    good = Incoming(2, None, {"text": "x"}, None, 2)
+    good = Incoming(None, {"text": "x"}, None, 2, 2)
     assert list(log.sift([good, *(bad_row(i) for i in range(1500)), good])) == [good, good]
     assert (log.count, len(log.rows), log.rows[-1].line) == (1500, 1000, 999)
     with pytest.raises(BadRows, match=r"1500 row\(s\) cannot be read") as caught:

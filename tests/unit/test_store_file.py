@@ -15,6 +15,7 @@ import pytest
 from store_kit import NOW, adds, arriving, relabel, rows_of, take_in
 
 from tilth import migrations
+from tilth.data import Incoming
 from tilth.errors import (
     InputError,
     NotFound,
@@ -23,7 +24,7 @@ from tilth.errors import (
     ProjectError,
 )
 from tilth.patch import Patch
-from tilth.store import Incoming, Store, connection, lines
+from tilth.store import Store, connection, lines
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_kit import NOW, adds, arriving, few_bodies, id_of, labels, many, names, relabel, take_in
 
-from tilth.data import Row, Snapshot, content_id
+from tilth.data import Incoming, Row, Snapshot, content_id
 from tilth.errors import (
     InputError,
 )
 from tilth.patch import Op, Patch, from_rows
-from tilth.store import Incoming, Store
+from tilth.store import Store
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from tilth.errors import InputError
-from tilth.ingest.base import Incoming, Record, Source, did_you_mean, listed, read_error
+from tilth.ingest.base import Record, Source, did_you_mean, listed, read_error
 from tilth.ingest.columns import Columns, guess_columns
 from tilth.ingest.judgements import JudgementColumns, guess_judgement_columns, read_judgements
 from tilth.ingest.prepare import BadRowLog, prepare
@@ -18,7 +18,6 @@ from tilth.ingest.prepare import BadRowLog, prepare
 __all__ = [
     "BadRowLog",
     "Columns",
-    "Incoming",
     "JudgementColumns",
     "Record",
     "Source",

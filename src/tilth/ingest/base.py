@@ -12,7 +12,7 @@ from typing import Protocol
 from tilth.data import Value, canonical
 from tilth.errors import BadRow, InputError
 
-__all__ = ["Incoming", "Record", "Source"]
+__all__ = ["Record", "Source"]
 
 ROW = "(row)"
 """Stands where a column name is expected when the fault is in the row as a whole."""
@@ -36,26 +36,6 @@ class Record:
 
     line: int
     values: dict[str, Value]
-    progress: int
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One example, ready to become a `Row`.
-
-    Attributes
-    ----------
-    line : where it starts, as in `Record`.
-    id : the text of the id column; None when the source has none.
-    fields : all other columns without empty cells; neither the label nor the id is among them.
-    label : the class as text; None for a row without a label.
-    progress : as in `Record`.
-    """
-
-    line: int
-    id: str | None
-    fields: dict[str, Value]
-    label: str | None
     progress: int
 
 

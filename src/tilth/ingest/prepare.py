@@ -8,9 +8,9 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from tilth.data import Value
+from tilth.data import Incoming, Value
 from tilth.errors import BadRow, BadRows, InputError
-from tilth.ingest.base import Incoming, Record, Source, listed, nearest
+from tilth.ingest.base import Record, Source, listed, nearest
 from tilth.ingest.columns import Columns
 from tilth.ingest.values import is_empty
 
@@ -110,7 +110,7 @@ class _Preparer:
         fields: dict[str, Value] = {
             k: v for k, v in values.items() if v is not None and v != "" and v == v and k not in apart
         }
-        return Incoming(record.line, row_id, fields, label, record.progress)
+        return Incoming(row_id, fields, label, record.line, record.progress)
 
 
 def prepare(

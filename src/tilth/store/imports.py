@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from tilth.data import MultisetHash, Version, canonical
+from tilth.data import Incoming, MultisetHash, Version, canonical
 from tilth.errors import InputError
 from tilth.patch import KINDS
 from tilth.store import lines, patches
 from tilth.store.codec import content_of, pack, row_digest, unpack
 from tilth.store.commit import advance, digest_of, intern, open_line
-from tilth.store.results import Arriving, ImportResult, PatchInfo
+from tilth.store.results import ImportResult, PatchInfo
 
 __all__ = ["Origin", "merge", "repeated", "stage"]
 
@@ -163,7 +163,7 @@ def repeated(connection: sqlite3.Connection, origin: Origin) -> ImportResult | N
 
 def stage(
     connection: sqlite3.Connection,
-    rows: Iterable[Arriving],
+    rows: Iterable[Incoming],
     progress: Callable[[int], None] | None,
 ) -> None:
     """Read all rows into a temporary table, without a lock on the store."""
@@ -175,7 +175,7 @@ def stage(
 
 
 def _staged(
-    rows: Iterable[Arriving], progress: Callable[[int], None] | None
+    rows: Iterable[Incoming], progress: Callable[[int], None] | None
 ) -> Iterator[tuple[bytes, int, bytes | None, bytes, bytes]]:
     number = 0
     for number, row in enumerate(rows, start=1):

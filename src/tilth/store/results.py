@@ -4,46 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from tilth.data import Value, Version
+from tilth.data import Version
 
-__all__ = ["Arriving", "Decision", "ImportResult", "Incoming", "PatchInfo", "PatchState"]
+__all__ = ["Decision", "ImportResult", "PatchInfo", "PatchState"]
 
 PatchState = Literal["proposed", "accepted", "rejected", "reverted", "stale", "superseded"]
 """Where a patch stands."""
-
-
-class Arriving(Protocol):
-    """What an import needs of a row; readers may hand over more (a line number, say)."""
-
-    @property
-    def id(self) -> str | None:
-        """The row's own id, or None when it has none."""
-
-    @property
-    def fields(self) -> Mapping[str, Value]:
-        """Column name to value, without id and label."""
-
-    @property
-    def label(self) -> str | None:
-        """The class, or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A row on its way into the store.
-
-    Attributes
-    ----------
-    id : its own id; None: it gets `tilth.data.content_id` of its fields.
-    fields : column name to value, without id and label.
-    label : the class, or None.
-    """
-
-    id: str | None
-    fields: Mapping[str, Value]
-    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

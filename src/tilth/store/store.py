@@ -10,12 +10,12 @@ from typing import Any
 
 from tilth import migrations
 from tilth.agreement import Judgements
-from tilth.data import Row, Snapshot, Version
+from tilth.data import Incoming, Row, Snapshot, Version
 from tilth.errors import ProjectError, TilthError
 from tilth.patch import Op, Patch
 from tilth.store import check, commit, imports, judgements, lines, patches, records, verdicts
 from tilth.store.connection import Pool
-from tilth.store.results import Arriving, Decision, ImportResult, PatchInfo, PatchState
+from tilth.store.results import Decision, ImportResult, PatchInfo, PatchState
 from tilth.verdicts import Verdict
 
 __all__ = ["Store"]
@@ -238,7 +238,7 @@ class Store:
         self,
         dataset: str,
         source: str,
-        rows: Iterable[Arriving],
+        rows: Iterable[Incoming],
         *,
         file_digest: str,
         note: str,
