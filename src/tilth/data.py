@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,18 @@ def canonical(value: object) -> bytes:
     return json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=True
     ).encode("utf-8", "surrogatepass")
+
+
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def has_halves(value: object) -> bool:
+    """Whether a text holds the two halves of a character (a surrogate pair) as two characters.
+
+    No decoder makes such a text, and no JSON file can spell it: the escapes of the halves are read as the
+    one character. What is taken in must not hold it.
+    """
+    return isinstance(value, str) and not value.isascii() and _HALVES.search(value) is not None
 
 
 def _present(fields: Mapping[str, Value]) -> dict[str, Value]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tilth import patch as patches
-from tilth.data import Version
+from tilth.data import Version, has_halves
 from tilth.errors import HeadMoved, NotFound, PatchError, Refused
 from tilth.patch import Patch
 from tilth.workspace import EVAL, TRAIN, Workspace
@@ -47,6 +47,12 @@ def put_on_record(ws: Workspace, patch: Patch) -> PatchInfo:
     for op in patch.ops:
         if op.after is not None and op.after.label == "":
             raise PatchError(f"row {op.row_id!r}: a label must not be empty; use null for none")
+        texts = [] if op.after is None else [op.after.id, op.after.label, *op.after.fields.values()]
+        if any(map(has_halves, [*texts, *(op.after.fields if op.after else ())])):
+            raise PatchError(
+                f"row {op.row_id!a}: two halves of one character stand as two characters, which no file "
+                "can spell; join them: text.encode('utf-16', 'surrogatepass').decode('utf-16')"
+            )
     versions = {v.id: v for v in ws.store.versions(patch.dataset)}
     if patch.base or versions:
         if patch.base not in versions:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from tilth.data import Row, Snapshot, canonical
+from tilth.data import Row, Snapshot, canonical, has_halves
 from tilth.errors import PatchError, StaleOp
 
 __all__ = ["Op", "Patch", "apply", "conflicts", "from_rows", "invert", "keep", "parse", "render"]
@@ -286,16 +286,31 @@ HEADER = ("dataset", "base", "title", "reason", "author", "origin", "created", "
 
 
 def render(patch: Patch) -> str:
-    """The patch as a JSON Lines file: one header line, one line for each op."""
+    """The patch as a JSON Lines file: one header line, one line for each op.
+
+    Raises
+    ------
+    PatchError : a text that JSON cannot spell: the halves of one character as two characters.
+    """
     head = {"tilth_patch": FILE_VERSION, "id": patch.id} | {k: getattr(patch, k) for k in HEADER}
-    lines = [head, *(op_json(op) for op in patch.ops)]
-    # ensure_ascii keeps lone surrogates and U+2028 from breaking lines or encodings of other tools
-    return "".join(json.dumps(line, ensure_ascii=not _plain(line)) + "\n" for line in lines)
+    return "".join(_line(body) + "\n" for body in (head, *(op_json(op) for op in patch.ops)))
 
 
-def _plain(body: object) -> bool:
+def _line(body: Mapping[str, Any]) -> str:
+    """One line of a patch file."""
     text = json.dumps(body, ensure_ascii=False)
-    return not any(
+    if has_halves(text):
+        raise PatchError(
+            f"row {body.get('id')!a}: two halves of one character stand as two characters, and JSON "
+            "would read them as that character; join them in the row: "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16')"
+        )
+    # escapes keep lone surrogates and U+2028 from breaking lines or encodings of other tools
+    return text if _plain(text) else json.dumps(body)
+
+
+def _plain(text: str) -> bool:
+    return (text.isascii() and "\x7f" not in text) or not any(
         "\ud800" <= c <= "\udfff"
         or c in "\u2028\u2029\x85\x7f"
         or "\u202a" <= c <= "\u202e"

@@ -220,6 +220,19 @@ def bad_row(line: int, value: str = "v") -> BadRow:
     return BadRow("t.csv", line, "text", value, "empty text", "write a text")
 
 
+@pytest.mark.parametrize("column", ["text", "label", "id", "n"])
+def test_halves_of_a_character_are_refused(column: str) -> None:
+    row: dict[str, Value] = {"text": "x", "label": "y", "id": "7", "n": "z"}
+    found = only(prepare(Rows(row | {column: "a\ud83d\ude00"}), ALL))
+    assert isinstance(found, BadRow)
+    assert (found.column, found.value) == (column, r"'a\ud83d\ude00'")
+    assert "two halves of one character" in found.problem
+    assert found.advice.endswith("text.encode('utf-16', 'surrogatepass').decode('utf-16')")
+    assert "a\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16") == "a😀"
+    for lone in ("a\ud83d", "\ude00\ud83d", "a😀"):
+        assert isinstance(only(prepare(Rows(row | {column: lone}), ALL)), Incoming)
+
+
 def test_log_counts_and_raises(tmp_path: Path) -> None:
     log = BadRowLog()
     log.raise_if_any()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilth.data import MultisetHash, Row, Snapshot, Value
+from tilth.data import MultisetHash, Row, Snapshot, Value, has_halves
 from tilth.errors import PatchError, StaleOp
 from tilth.patch import (
     KINDS,
@@ -33,13 +32,11 @@ from tilth.patch import (
 ODD = (
     '\n\r\x0b\x0c\x1c\x1e\x85\u2028\u2029\u200e\u200f\u061c\u202a\u202e\u2066\u2069\0\x7f\ufeffe\u0301é😀"\\/'
 )
-PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def unpaired(text: str) -> bool:
-    """No high surrogate right before a low one: JSON reads the two escapes as one character, so a
-    patch file has no spelling for such a text. (No decoder produces one.)"""
-    return not PAIR.search(text)
+    """No high surrogate right before a low one: such a text is refused, see below."""
+    return not has_halves(text)
 
 
 texts = (
@@ -411,3 +408,35 @@ def test_a_header_that_cannot_be_read_is_named(text: str, where: str, message: s
     with pytest.raises(PatchError, match=message) as error:
         parse(text, name="fix.jsonl")
     assert str(error.value).startswith(where)
+
+
+halved = st.builds(
+    "{}{}{}{}".format,
+    st.text(max_size=3),
+    st.characters(min_codepoint=0xD800, max_codepoint=0xDBFF),
+    st.characters(min_codepoint=0xDC00, max_codepoint=0xDFFF),
+    st.text(max_size=3),
+)
+
+
+@given(halved, st.sampled_from(["id", "name", "value", "label", "why", "title"]))
+def test_halves_of_a_character_are_refused_and_not_joined(text: str, place: str) -> None:
+    assert has_halves(text)
+    assert json.loads(json.dumps(text)) != text, "why it is refused"
+    fields = {text if place == "name" else "t": text if place == "value" else "a"}
+    row = Row(text if place == "id" else "a", fields, text if place == "label" else "x")
+    patch = Patch(
+        "train", "", (Op(None, row, text if place == "why" else ""),), text if place == "title" else ""
+    )
+    with pytest.raises(PatchError, match="two halves of one character"):
+        render(patch)
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=9))
+def test_all_other_texts_have_a_spelling(text: str) -> None:
+    patch = Patch("train", "", (Op(None, Row("a", {"t": text}, None)),), "")
+    if has_halves(text):
+        with pytest.raises(PatchError):
+            render(patch)
+    else:
+        assert parse(render(patch)).ops == patch.ops

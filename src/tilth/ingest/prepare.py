@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from tilth.data import Incoming, Value
+from tilth.data import Incoming, Value, has_halves
 from tilth.errors import BadRow, BadRows, InputError
 from tilth.ingest.base import Record, Source, listed, nearest
 from tilth.ingest.columns import Columns
@@ -18,6 +18,8 @@ __all__ = ["MISSING", "BadRowLog", "as_text", "prepare"]
 
 REMEMBERED = 10_000
 """Spellings of labels that are not looked at twice."""
+HALVES = "two halves of one character (a surrogate pair as two characters)"
+MEND = "join them: text.encode('utf-16', 'surrogatepass').decode('utf-16')"
 MISSING = frozenset({"", "nan", "null", "none", "n/a", "?"})
 
 
@@ -105,6 +107,9 @@ class _Preparer:
             if not row_id:
                 advice = "fill it in, or leave the column out: ids are made from the content then"
                 return self._bad(record, columns.id, values.get(columns.id), "empty id", advice)
+        for column, value in values.items():
+            if isinstance(value, str) and not value.isascii() and has_halves(value):
+                return self._bad(record, column, ascii(value), HALVES, MEND)
         apart = self.apart
         # `v == v` is false for NaN alone.
         fields: dict[str, Value] = {
@@ -135,13 +140,14 @@ def prepare(
     ------
     Incoming | BadRow
         a `BadRow` for a row that the reader could not read, an empty text, a missing or unknown
-        label, and an empty id. A label counts as missing when the whole cell is empty, "nan",
-        "null", "none", "n/a" or "?", unless it is one of `known_labels`.
+        label, an empty id, and a text that no file can spell (see `has_halves`). A label counts as
+        missing when the whole cell is empty, "nan", "null", "none", "n/a" or "?", unless it is one of
+        `known_labels`.
 
     Raises
     ------
     InputError
-        for a column that the source does not have, and for a negative limit.
+        for a column that the source does not have or whose name no file can spell, and for a negative limit.
     """
     for name in (columns.text, columns.label, columns.id):
         if name is not None and name not in source.columns:
@@ -150,6 +156,9 @@ def prepare(
             )
     if columns.text in (columns.label, columns.id):
         raise InputError(f"column {columns.text!r} cannot be the text and the label or id as well")
+    for name in source.columns:
+        if has_halves(name):
+            raise InputError(f"{source.name}: the name of column {name!a} holds {HALVES}; {MEND}")
     if limit is not None and limit < 0:
         raise InputError(f"limit is {limit}; give a number of records from 0 up, or none")
     preparer = _Preparer(source.name, columns, known_labels, allow_unlabelled)
