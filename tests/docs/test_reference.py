@@ -61,6 +61,24 @@ def test_each_finding_has_a_page() -> None:
             assert f"## {heading}" in page, (detector.code, heading)
 
 
+def test_each_page_is_in_an_index() -> None:
+    docs = ROOT / "docs"
+    for index in (docs / "README.md", docs / "reference" / "findings" / "README.md"):
+        linked = {(index.parent / t).resolve() for t in re.findall(r"\]\(([^)#]+)", index.read_text("utf-8"))}
+        beside = index.parent.glob("*.md") if "findings" in str(index) else docs.rglob("*.md")
+        pages = {p.resolve() for p in beside if p != index}
+        if "findings" not in str(index):
+            pages = {p for p in pages if p.name == "README.md" or p.parent.name != "findings"}
+        assert sorted(p.name for p in pages - linked) == [], f"not in {index}"
+
+
+def test_files_that_decisions_name_are_there() -> None:
+    here = [f"/{p.relative_to(ROOT)}" for p in ROOT.rglob("*.py") if ".venv" not in p.parts]
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        for name in re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8")):
+            assert any(path.endswith(f"/{name}") for path in here), (page.name, name)
+
+
 def test_public_names_exist_and_say_what_they_are() -> None:
     for name in tilth.__all__:
         assert getattr(tilth, name).__doc__, name
