@@ -129,6 +129,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Collect:
+    """[collect]: smallest gain of the metric, at twice the rows, that is worth collecting for."""
+
+    worth: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.worth < 1:
+            raise ConfigError(
+                f"worth is {self.worth}; give a gain from 0 up and below 1 (0.005: half a point)"
+            )
+
+
+@dataclass(frozen=True)
 class Config:
     """All of tilth.toml."""
 
@@ -139,6 +152,7 @@ class Config:
     minutes: Costs = field(default_factory=Costs)
     money: Prices = field(default_factory=Prices)
     evaluation: Evaluation = field(default_factory=Evaluation)
+    collect: Collect = field(default_factory=Collect)
 
 
 _SECTIONS: dict[str, type[Any]] = {
@@ -148,6 +162,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "minutes": Costs,
     "money": Prices,
     "evaluation": Evaluation,
+    "collect": Collect,
 }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tilth.guide import Clause
     from tilth.improvement import Improvement
     from tilth.intake import Intake
+    from tilth.learning import LearningCurves
     from tilth.ledger import Ledger
     from tilth.plan import Plan
     from tilth.reviews import Batch, Relabelling, Verdicts
@@ -273,6 +274,17 @@ class Project:
         from tilth.guidebook import compare
 
         return compare(self.workspace, first, second)
+
+    def curve(self, *, worth: float | None = None) -> LearningCurves:
+        """What more rows would bring; kept, so never measured twice. `worth`: least gain worth collecting for.
+
+        Raises
+        ------
+        TrialError : too few labelled rows, or one class only.
+        """
+        from tilth.learning import learning_curves
+
+        return learning_curves(self.workspace, worth=worth, progress=self.progress)
 
     def propose(self) -> list[PatchInfo]:
         """Make a handful of patches out of the findings, the largest predicted gain first."""

@@ -106,6 +106,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "guide", js("guide", "--history", *p, cwd=work)
     yield "plan", js("plan", *p, cwd=work)
     yield "ledger", js("ledger", *p, cwd=work)
+    yield "curve", js("curve", *p, cwd=work)
+    yield "curve", js("curve", "--class", "cards", "--out", "c.html", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)

@@ -32,6 +32,7 @@ __all__ = [
     "jackknife_groups",
     "row_weights",
     "score",
+    "smooth_of",
 ]
 
 GROUPS, FEW = 10, 4
@@ -198,6 +199,13 @@ class _Smooth:
             return _values(logits, truth, self.metric)
         x = np.clip(_margins(logits, truth) / self.width, -30, 30)
         return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def smooth_of(
+    logits: np.ndarray, truth: np.ndarray, metric: str
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The metric of each row for telling small movements, smoothed on the scale of these (t, k) logits."""
+    return _Smooth.of(logits, truth, metric)
 
 
 def row_weights(truth: np.ndarray, metric: str) -> np.ndarray:
