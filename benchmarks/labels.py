@@ -175,7 +175,9 @@ def main() -> None:
                 logits = out_of_sample(x, given, k, penalty, fold=fold)
                 found = compare(given, y, logits, fold)
                 body[f"{name} {kind} {rate}"] = found
-                line = " ".join(f"{m} {v['ap']:.3f}" for m, v in found.items() if isinstance(v, dict) and "ap" in v)
+                line = " ".join(
+                    f"{m} {v['ap']:.3f}" for m, v in found.items() if isinstance(v, dict) and "ap" in v
+                )
                 print(f"{name:13} {kind:11} {rate:<5} AP {line}", flush=True)
     summary = summarise(body)
     for kind, line in summary.items():
@@ -186,14 +188,24 @@ def main() -> None:
 def summarise(body: dict[str, Any]) -> dict[str, Any]:
     """Means over data sets and rates, by kind of error and over all."""
     out: dict[str, Any] = {}
-    methods = ("tilth", "self_confidence", "normalized_margin", "self_confidence_tempered", "normalized_margin_tempered")
+    methods = (
+        "tilth",
+        "self_confidence",
+        "normalized_margin",
+        "self_confidence_tempered",
+        "normalized_margin_tempered",
+    )
     for kind in (*KINDS, ""):
         cases = [v for key, v in body.items() if kind in key]
         line: dict[str, Any] = {}
         for m in methods:
-            line[m] = {key: round(float(np.mean([c[m][key] for c in cases])), 3) for key in ("ap", "at_k", "ece")}
+            line[m] = {
+                key: round(float(np.mean([c[m][key] for c in cases])), 3) for key in ("ap", "at_k", "ece")
+            }
         best = [max(c[m]["ap"] for m in methods[1:]) for c in cases]
-        line["at_least_best_peer"] = f"{sum(c['tilth']['ap'] >= b - 0.005 for c, b in zip(cases, best, strict=True))}/{len(cases)}"
+        line["at_least_best_peer"] = (
+            f"{sum(c['tilth']['ap'] >= b - 0.005 for c, b in zip(cases, best, strict=True))}/{len(cases)}"
+        )
         for m in ("tilth", "cleanlab_issues"):
             line[f"{m}_count"] = round(float(np.mean([c[m]["estimated"] / c["errors"] for c in cases])), 3)
             line[f"{m}_recall"] = round(float(np.mean([c[m]["recall"] for c in cases])), 3)

@@ -1,21 +1,21 @@
 """TIL101: the given label is probably wrong.
 
 P(wrong) is Bayes' rule over out-of-sample probabilities and an estimated noise matrix (see
-tilth.signals); the suggestion is the most probable other class; the evidence is the nearest rows.
+tilth.label_noise); the suggestion is the most probable other class; the evidence is the nearest rows and
+the words that stand in one of the two classes far more often than in the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from tilth.audit.base import Finding, Suggestion, View, excerpt
+from tilth.audit.evidence import nearest, telling_words
 
 __all__ = ["LabelError"]
 
 EVIDENCE_ROWS = 200
-"""The nearest rows are looked up for so many of the worst findings: the rest of a list is rarely read."""
+"""Evidence is looked up for so many of the worst findings: the rest of a list is rarely read."""
 
 
 class LabelError:
@@ -39,6 +39,7 @@ class LabelError:
         flagged = flagged[np.argsort(-p[flagged], kind="stable")]
         suggested = s.suggestion()
         near = nearest(view, flagged[:EVIDENCE_ROWS], suggested)
+        words = telling_words(view, flagged[:EVIDENCE_ROWS], suggested)
         out = []
         for i in flagged.tolist():
             given, other = view.train.labels[i], s.classes[suggested[i]]
@@ -55,46 +56,10 @@ class LabelError:
                         "suggested": other,
                         "p_suggested": round(q, 4),
                         "text": excerpt(view.texts[i], 240),
-                        "nearest": near.get(int(i), []),
+                        "nearest": near.get(i, []),
+                        "words": words.get(i, []),
                     },
                     suggestions=(Suggestion("relabel", view.train.ids[i], other),),
                 )
             )
         return out
-
-
-def nearest(
-    view: View, positions: np.ndarray, suggested: np.ndarray, count: int = 3
-) -> dict[int, list[dict[str, object]]]:
-    """For each position the most similar rows of the suggested and of the given class."""
-    if len(positions) == 0:
-        return {}
-    labels = view.signals.labels
-    out: dict[int, list[dict[str, object]]] = {}
-    for line, i in zip(_similarities(view, positions), positions.tolist(), strict=True):
-        line[i] = -1.0
-        rows = []
-        for number in (suggested[i], labels[i]):
-            members = np.flatnonzero(labels == number)
-            best = members[np.argsort(-line[members], kind="stable")[:count]]
-            rows += [
-                {
-                    "id": view.train.ids[j],
-                    "label": view.train.labels[j],
-                    "similarity": round(float(line[j]), 3),
-                    "text": excerpt(view.texts[j]),
-                }
-                for j in best
-                if line[j] > 0
-            ]
-        out[int(i)] = rows
-    return out
-
-
-def _similarities(view: View, positions: np.ndarray) -> Iterator[np.ndarray]:
-    """(n,) similarity of each position to all rows; a few positions at a time, for memory."""
-    x = view.features
-    step = max(1, 2_000_000 // max(x.shape[0], 1))
-    for start in range(0, len(positions), step):
-        block = x[positions[start : start + step]] @ x.T
-        yield from np.asarray(block.toarray() if hasattr(block, "toarray") else block)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import scipy.sparse as sp
 
+from tilth.audit.ambiguous import Ambiguous
 from tilth.audit.base import Detector, Finding, View
 from tilth.audit.broken import BrokenRows
 from tilth.audit.clauses import broken_findings
@@ -131,7 +132,7 @@ class Audit:
 
 def _own() -> list[Detector]:
     return [
-        LabelError(), ConflictingCopies(), ContestedLabel(), EvaluationLabels(), ExactCopies(),
+        LabelError(), ConflictingCopies(), Ambiguous(), ContestedLabel(), EvaluationLabels(), ExactCopies(),
         NearCopies(), Leakage(), SameMeaning(), LeakedMeaning(), Outliers(), StarvedClass(), BrokenRows(),
         WeakSlices(), Confused(), Shortcut(),
     ]  # fmt: skip

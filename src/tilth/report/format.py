@@ -46,6 +46,7 @@ Tone = Literal["better", "worse", "none"]
 CODE_NAMES = {
     "TIL101": "label error",
     "TIL102": "conflicting labels on copies",
+    "TIL103": "ambiguous label",
     "TIL104": "contested label",
     "TIL105": "label error in the evaluation set",
     "TIL201": "exact duplicate",

@@ -1,0 +1,110 @@
+"""What speaks for one class and against another: the nearest rows of both, the words that differ."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from tilth.audit.base import View, excerpt
+
+__all__ = ["nearest", "telling_words"]
+
+WORD = re.compile(r"\w+")
+WORDS = 4
+"""Words shown for a row."""
+MORE = 2.0
+"""A word tells two classes apart when its share of rows differs by this factor at least."""
+
+
+def nearest(
+    view: View, positions: np.ndarray, suggested: np.ndarray, count: int = 3
+) -> dict[int, list[dict[str, object]]]:
+    """For each position the most similar rows of the suggested and of the given class."""
+    if len(positions) == 0:
+        return {}
+    labels = view.signals.labels
+    out: dict[int, list[dict[str, object]]] = {}
+    for line, i in zip(_similarities(view, positions), positions.tolist(), strict=True):
+        line[i] = -1.0
+        rows = []
+        for number in (suggested[i], labels[i]):
+            members = np.flatnonzero(labels == number)
+            best = members[np.argsort(-line[members], kind="stable")[:count]]
+            rows += [
+                {
+                    "id": view.train.ids[j],
+                    "label": view.train.labels[j],
+                    "similarity": round(float(line[j]), 3),
+                    "text": excerpt(view.texts[j]),
+                }
+                for j in best
+                if line[j] > 0
+            ]
+        out[int(i)] = rows
+    return out
+
+
+def _similarities(view: View, positions: np.ndarray) -> Iterator[np.ndarray]:
+    """(n,) similarity of each position to all rows; a few positions at a time, for memory."""
+    x = view.features
+    step = max(1, 2_000_000 // max(x.shape[0], 1))
+    for start in range(0, len(positions), step):
+        block = x[positions[start : start + step]] @ x.T
+        yield from np.asarray(block.toarray() if hasattr(block, "toarray") else block)
+
+
+def telling_words(
+    view: View, positions: np.ndarray, suggested: np.ndarray
+) -> dict[int, list[dict[str, object]]]:
+    """For each position the words of its text that are commoner in one of the two classes.
+
+    Each word comes with the share of the suggested and of the given class whose texts have it, by the
+    largest log ratio of the two (half a row is added to both, so that a rare word says little).
+    """
+    if len(positions) == 0 or not view.has_texts:
+        return {}
+    asked = {i: _words(view.texts[i]) for i in positions.tolist()}
+    wanted = frozenset().union(*asked.values())
+    labels = view.signals.labels
+    pairs = {int(c) for i in asked for c in (labels[i], suggested[i])}
+    seen: dict[int, Counter[str]] = {c: Counter() for c in pairs}
+    for i in np.flatnonzero(np.isin(labels, list(pairs))).tolist():
+        seen[int(labels[i])].update(_words(view.texts[i]) & wanted)
+    size = np.bincount(labels[labels >= 0], minlength=len(view.signals.classes))
+    return {
+        i: _contrast(
+            words, seen[int(suggested[i])], seen[int(labels[i])], size[suggested[i]], size[labels[i]]
+        )
+        for i, words in asked.items()
+    }
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(WORD.findall(text[:5_000].lower()))
+
+
+def _contrast(
+    words: frozenset[str], there: Counter[str], here: Counter[str], many: int, own: int
+) -> list[dict[str, object]]:
+    """The words with the largest ratio of their shares in two classes of so many rows.
+
+    The row itself is one of `here`, and is not counted: it would vouch for its own label.
+    """
+    found = []
+    for word in words:
+        a, b = there[word], here[word] - 1
+        ratio = float(np.log((a + 0.5) / (many + 1.0)) - np.log((b + 0.5) / max(own, 1)))
+        if abs(ratio) >= np.log(MORE):
+            found.append((-abs(ratio) * np.sqrt(a + b), word, a, b))
+    return [
+        {
+            "word": word,
+            "suggested": round(a / max(int(many), 1), 3),
+            "given": round(b / max(int(own) - 1, 1), 3),
+        }
+        for _, word, a, b in sorted(found)[:WORDS]
+        if a + b
+    ]
