@@ -78,7 +78,7 @@ def test_a_verdict_moves_logits_as_the_closed_form_says(noisy: tuple[View, Respo
     delta = np.zeros((1, 5), dtype=np.float32)
     delta[0, :2] = 1.0, -1.0
     a = (r.z * (r.weights * (r.labels >= 0))[:, None]).T.astype(np.float64) @ r.z
-    a[np.diag_indices(len(a))] += gains.PENALTY
+    a[np.diag_indices(len(a))] += RECIPE.penalty / gains.CURVATURE
     h = r.z @ np.linalg.solve(a, r.z[j].astype(np.float64))
     want = r.scale * h[:, None] * delta
     found = r.moved(np.array([j]), delta) - r.logits
@@ -154,7 +154,7 @@ def test_nothing_to_foresee_is_zero(noisy: tuple[View, Response, set[str]]) -> N
     one = view_of([relabelled(row, "x") for row in clean(40)])
     response = respond(one, RECIPE.penalty)
     assert forecast(response, one, (Op(one.train.row(0), None),)).value == 0.0
-    assert queue(response, one.signals.noise).gain.sum() == 0.0
+    assert queue(response, one.signals.noise).gain.sum() < 1e-9
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])

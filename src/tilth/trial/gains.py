@@ -26,10 +26,10 @@ from math import sqrt
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse as sp
 
-from tilth import stats
+from tilth import label_noise, stats
 from tilth.audit.base import View
-from tilth.label_noise import posterior
 from tilth.patch import Op
 from tilth.recipes import logistic, ridge
 from tilth.trial.measure import expected, expected_slope, row_weights
@@ -38,7 +38,13 @@ __all__ = ["Forecast", "Queue", "Response", "forecast", "queue", "respond"]
 
 MOST = 20_000
 """Rows that stand for all: with more, the most suspicious half and a uniform sample of the rest."""
-PENALTY, SHARPNESS, PLANTED = 1.0, 2.0, 0.05
+SHARPNESS, PLANTED = 1.0, 0.05
+"""Sharpness 2 follows the accuracy more closely, but single rows less reliably (benchmarks/LOG.md)."""
+CURVATURE = 0.05
+"""Typical p(1 - p) near the end of a fit; what it is off by goes into kappa."""
+WIDTH = 1024
+"""Dense features up to this width are taken as they are."""
+SHRUNK, LITTLE = 0.5, 0.05
 LEAST = 30
 """Rows below which nothing is foreseen: the curvature would be that of the penalty alone."""
 
@@ -160,9 +166,9 @@ def respond(view: View, penalty: float, metric: str = "accuracy", *, seed: int =
     s = view.signals
     rows, weights = _standing(s.p_wrong(), seed)
     x = view.features[rows]
-    z = ridge.lens(x)
+    z = _linear(x)
     labels = s.labels[rows]
-    solved = ridge.solve(z, PENALTY, weights * (labels >= 0))
+    solved = ridge.solve(z, penalty / CURVATURE, weights * (labels >= 0))
     _, clusters = np.unique(view.copies.clusters()[: len(view.train)][rows], return_inverse=True)
     p = np.maximum(s.probabilities[rows], 1e-9).astype(np.float32)
     scale = _scale(x, z, labels, p, s.fold[rows], penalty, seed) * s.calibration.temperature
@@ -170,6 +176,17 @@ def respond(view: View, penalty: float, metric: str = "accuracy", *, seed: int =
         rows, weights, z, solved.factor, solved.leverage, clusters, np.log(p),
         s.posterior[rows], labels, scale, metric,
     )  # fmt: skip
+
+
+def _linear(x: logistic.Matrix) -> np.ndarray:
+    """(m, w) dense features whose inner products are those that the head sees, with a constant column."""
+    if sp.issparse(x):
+        return ridge.lens(x)
+    x = np.asarray(x, dtype=np.float32)
+    if x.shape[1] > WIDTH:
+        turn = np.random.default_rng(0).normal(size=(x.shape[1], WIDTH)).astype(np.float32)
+        x = x @ (turn / np.float32(np.sqrt(WIDTH)))
+    return np.hstack([x, np.ones((len(x), 1), dtype=np.float32)])
 
 
 def _standing(p_wrong: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +237,7 @@ def _scale(
     delta = np.zeros((len(pick), k), dtype=np.float32)
     delta[np.arange(len(pick)), planted[pick]] += 1.0
     delta[np.arange(len(pick)), given[pick]] -= 1.0
-    part = ridge.solve(z[inside], PENALTY)
+    part = ridge.solve(z[inside], penalty / CURVATURE)
     right = z[inside[pick]].T @ delta
     closed = z[held] @ scipy.linalg.cho_solve((part.factor, True), right, check_finite=False)
     real = arms[1] - arms[0]
@@ -330,7 +347,7 @@ class Queue:
         labels[at], left[at] = truth, False
         target = r.target.copy()
         again = np.flatnonzero(left & (labels >= 0))
-        target[again] = posterior(stats.softmax(logits[again]), labels[again], self.noise)
+        target[again] = label_noise.posterior(stats.softmax(logits[again]), labels[again], self.noise)
         target[at] = wanted
         response = replace(r, logits=logits, labels=labels, target=target)
         return replace(self, response=response, open=left, gain=_grouped(response, self.groups, left))
@@ -362,7 +379,19 @@ def queue(
 
 
 def _grouped(response: Response, groups: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """(m,) gain of a verdict on each row's group."""
-    each = np.where(left, response.each(), 0.0)
+    """(m,) gain of a verdict on each row's group.
+
+    The effect of a single row is a noisy estimate, and the largest of many noisy ones are largest by
+    luck: effects are shrunk to their mean among wrong labels until they differ by half of it.
+    """
+    at = np.flatnonzero(left)
+    p = np.maximum(1.0 - response.target[at, response.labels[at]], 1e-6)
+    effect = response.each()[at] / p
+    each = np.zeros(len(left))
+    if len(at) and (mean := float(p @ effect / p.sum())) > 0:
+        spread = float(np.sqrt(p @ (effect - mean) ** 2 / p.sum())) or 1.0
+        each[at] = p * mean * np.maximum(1 + SHRUNK * (effect - mean) / spread, LITTLE)
+    elif len(at):
+        each[at] = p * max(float(np.abs(effect).mean()), 1e-12)
     total = np.bincount(groups, weights=each)
     return np.asarray(np.where(left, total[groups], 0.0))
