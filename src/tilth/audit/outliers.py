@@ -24,6 +24,8 @@ from tilth.recipes.base import Matrix
 __all__ = ["Outliers"]
 
 SAMPLE, SCREEN, MOST = 400, 0.05, 600
+SURE, SHARE = 3.5, 0.02
+"""With embeddings: rows this far out are all reported, of the others no more than make this share of all."""
 
 
 class Outliers:
@@ -32,10 +34,12 @@ class Outliers:
     code = "TIL301"
     name = "outlier"
 
-    def __init__(self, z: float = 3.0) -> None:
-        if not z > 0:
-            raise ValueError(f"z is positive, not {z}")
+    def __init__(self, z: float = 3.0, *, near_z: float = 2.5) -> None:
+        """Refuse thresholds that are not positive; `z` is for n-grams, `near_z` for embeddings."""
+        if not z > 0 or not near_z > 0:
+            raise ValueError(f"z and near_z are positive, not {z} and {near_z}")
         self.z = z
+        self.near_z = near_z
 
     def find(self, view: View) -> list[Finding]:
         """One finding for each row whose nearest neighbour is unusually far."""
@@ -62,8 +66,10 @@ class Outliers:
         similarity = (space.neighbours.similarity.mean(axis=1) + _centre_similarity(view, space.vectors)) / 2
         middle = float(np.median(similarity))
         mad = float(np.median(np.abs(similarity - middle))) * 1.4826 or 0.05
-        suspects = np.flatnonzero(similarity < middle - self.z * mad)
-        suspects = suspects[np.argsort(similarity[suspects], kind="stable")]
+        order = np.argsort(similarity, kind="stable")
+        far = (middle - similarity[order]) / mad
+        rank = np.arange(len(order))
+        suspects = order[(far > max(self.near_z, SURE)) | ((far > self.near_z) & (rank < SHARE * len(order)))]
         said = "unlike every other row: its similarity to the nearest rows and class is"
         return [self._finding(view, int(i), said, float(similarity[i]), middle, mad) for i in suspects]
 
