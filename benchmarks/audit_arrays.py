@@ -118,7 +118,9 @@ def peer(n: int) -> dict[str, Any]:
     summary = lab.get_issue_summary().set_index("issue_type")["num_issues"].to_dict()
     out = used | {"base_mib": base, "peak_mib": peak_mib(), "counts": {k: int(v) for k, v in summary.items()}}
     out["label"] = score(lab.get_issues("label")["is_label_issue"].to_numpy(), wrong)
-    out["near_copies"] = score(lab.get_issues("near_duplicate")["is_near_duplicate_issue"].to_numpy(), copied(n))
+    out["near_copies"] = score(
+        lab.get_issues("near_duplicate")["is_near_duplicate_issue"].to_numpy(), copied(n)
+    )
     return out
 
 

@@ -40,6 +40,11 @@ class Design:
     scale: np.ndarray
     penalty: float
 
+    def part(self, rows: np.ndarray) -> Design:
+        """Some of the rows, with the preconditioner of all: it needs to be near the curvature, not equal."""
+        x = self.x[rows]
+        return Design(x, x.T.tocsr() if sp.issparse(x) else x.T, self.scale, self.penalty)
+
     def precondition(self, gradient: np.ndarray) -> np.ndarray:
         """Gradient times the (approximate) inverse curvature."""
         if self.scale.shape[1] == 1:
