@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from tilth.audit.base import View
+from tilth.audit.eval_labels import evaluation_signals
 from tilth.audit.meaning import SameMeaning
 from tilth.audit.run import FOLDS, audit
 from tilth.copies import Copies, find_copies
@@ -98,6 +99,7 @@ def audit_arrays(
     evaluation, eval_x = _evaluation(x, texts, eval_features, eval_labels, eval_texts)
     draft = _draft(train, evaluation, x, eval_x)
     view = replace(draft, signals=_signals(draft, known, p, penalty))
+    view = replace(view, eval_signals=_eval_signals(view, eval_x, penalty))
     return audit(view, version="", eval_version="", recipe="arrays", began=began, clock=clock)
 
 
@@ -144,11 +146,26 @@ def _signals(draft: View, classes: tuple[str, ...], p: np.ndarray | None, penalt
     if p is not None:
         return judge(names, y, np.log(np.maximum(p, 1e-7)), np.zeros(n, int))
     fold = group_folds(y, _together(draft), FOLDS)
-    x = draft.features
-    square = x.multiply(x).sum() if sp.issparse(x) else np.einsum("ij,ij->", x, x, dtype=np.float64)
-    x = x * np.float32(1.0 / np.sqrt(square / n or 1.0))
+    x = draft.features * _scale(draft.features)
     best = _penalty(x, y, len(names), fold) if penalty is None else penalty
     return judge(names, y, out_of_sample(x, y, len(names), best, fold=fold), fold)
+
+
+def _eval_signals(view: View, eval_x: Any, penalty: float | None) -> Signals | None:
+    """What a fit on all train rows says about the evaluation rows; None without their features or labels."""
+    s, labels = view.signals, list(view.evaluation.labels)
+    if eval_x is None or not (s.labels >= 0).any() or all(x is None for x in labels):
+        return None
+    by = _scale(view.features)
+    x, fifth = view.features * by, np.arange(len(s.labels)) % FOLDS
+    best = _penalty(x, s.labels, len(s.classes), fifth) if penalty is None else penalty
+    return evaluation_signals(x, s, eval_x * by, labels, best)
+
+
+def _scale(x: Any) -> np.float32:
+    """What brings the mean square length of the rows to 1."""
+    square = x.multiply(x).sum() if sp.issparse(x) else np.einsum("ij,ij->", x, x, dtype=np.float64)
+    return np.float32(1.0 / np.sqrt(square / max(x.shape[0], 1) or 1.0))
 
 
 def _penalty(x: Any, y: np.ndarray, classes: int, fold: np.ndarray) -> float:
