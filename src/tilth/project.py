@@ -276,7 +276,7 @@ class Project:
         return compare(self.workspace, first, second)
 
     def curve(self, *, worth: float | None = None) -> LearningCurves:
-        """What more rows would bring; kept, so never measured twice. `worth`: least gain worth collecting for.
+        """What more rows would bring; kept, never measured twice. `worth`: least gain worth collecting for.
 
         Raises
         ------

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from tilth.audit.base import Finding, Suggestion, View
+from tilth.audit.base import Finding, Suggestion, View, needs_texts
 from tilth.data import Row
 from tilth.errors import CheckFailed, ContractError, TilthError
 from tilth.recipes.base import FeatureMap, Matrix
@@ -34,6 +34,9 @@ class Shouting:
     code: Any = "ACME7"
     name: Any = "shouting"
     page: Any = "https://example.org/acme7"
+
+    def applies(self, view: View) -> Any:
+        return needs_texts(view)
 
     def find(self, view: View) -> Any:
         loud = [i for i, text in enumerate(view.texts) if text and text.upper() == text]
@@ -121,6 +124,10 @@ def says_nothing(self: Shouting, view: View) -> list[Finding]:
     raise CheckFailed("")
 
 
+def fails_to_apply(self: Shouting, view: View) -> str:
+    return view.texts[0]
+
+
 BROKEN_DETECTORS: dict[str, tuple[type[Shouting], str]] = {
     "code of ours": (with_face(code="TIL999"), "TIL is Tilth's own"),
     "code in small letters": (with_face(code="acme7"), "a code is capital letters and digits"),
@@ -130,6 +137,9 @@ BROKEN_DETECTORS: dict[str, tuple[type[Shouting], str]] = {
     "code that raises": (with_face(code=property(lambda self: 1 / 0)), "code and name can be read"),
     "page that is no address": (with_face(page="javascript:alert(1)"), "address of its documentation"),
     "nothing to call": (with_face(find=None), r"a method find\(view\)"),
+    "silent without texts": (with_face(applies=None), "without texts it finds nothing"),
+    "applies says yes": (with_face(applies=lambda self, view: True), "applies gives a reason on one line"),
+    "applies raises": (with_face(applies=fails_to_apply), "no error but CheckFailed: IndexError"),
     "gives a generator": (with_find(lambda self, view: iter(())), "a list of Finding"),
     "gives something else": (with_find(lambda self, view: [{"code": "ACME7"}]), "item 0 is dict"),
     "gives nothing": (with_find(lambda self, view: None), "not NoneType"),

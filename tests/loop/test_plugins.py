@@ -16,9 +16,10 @@ from plugin_kit import checks_on, from_page, offer, site
 __all__ = ["site"]
 
 LOUD = """
-from tilth.audit.base import Finding, Suggestion
+from tilth.audit.base import Finding, Suggestion, needs_texts
 
 class Loud:
+    applies = staticmethod(needs_texts)
     code = "{code}"
     name = "shouting {{n}}"
     page = "https://acme.example/{code}"
@@ -95,6 +96,7 @@ def acme7(body: str) -> str:
     return LOUD.format(code="ACME7", body=body)
 
 
+NO_KEY = "    def applies(self, view): raise KeyError('x')"
 BROKEN = {
     "no module": ("", "ModuleNotFoundError", "gone:Loud"),
     "fails to import": ("import nonsense_that_is_not_there", "ModuleNotFoundError", ""),
@@ -104,6 +106,8 @@ BROKEN = {
     "constructor raises": (REFUSES, "no licence", ""),
     "no method": ("class Loud:\n    code = 'ACME7'\n    name = 'x'", "without find", ""),
     "another code": (LOUD.format(code="ACME8", body=FINDS), "its code 'ACME8'", ""),
+    "applies raises": (acme7("return []") + NO_KEY, "KeyError", ""),
+    "applies says yes": (acme7("return []") + "    def applies(self, view): return True", "not True", ""),
     "raises": (acme7("raise KeyError('x')"), "KeyError", ""),
     "leaves": (acme7("raise SystemExit(1)"), "SystemExit", ""),
     "no list": (acme7("return None"), "not NoneType", ""),

@@ -15,7 +15,7 @@ from tilth.neighbours import Neighbours, Space
 from tilth.recipes.base import Matrix
 from tilth.signals import Signals
 
-__all__ = ["Detector", "Finding", "Suggestion", "View"]
+__all__ = ["Detector", "Finding", "Suggestion", "View", "needs_texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,12 @@ class View:
 
 
 class Detector(Protocol):
-    """A check: pure, deterministic, and calm with no rows, one row or one class."""
+    """A check: pure, deterministic, and calm with no rows, one row or one class.
+
+    A detector may have two things more: `applies(view)`, a method that returns why the check can say
+    nothing about such data, or "" (see `needs_texts`), because a check that did not apply is not clean; and
+    `page`, the address of its documentation.
+    """
 
     @property
     def code(self) -> str:

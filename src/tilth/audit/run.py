@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -227,11 +228,23 @@ def _space(recipe: Recipe, features: Matrix, eval_texts: Sequence[str]) -> Space
 def not_applicable(view: View, checks: Iterable[Detector] | None = None) -> dict[str, str]:
     """Code to reason of the checks that cannot say anything about such data: they are not "clean".
 
-    A detector may say so by a method `applies(view)` that returns a reason, or "".
+    A detector may say so by a method `applies(view)` that returns a reason, or "". One that fails at it
+    is not among these: `run` lists it as failed.
     """
-    every = checks if checks is not None else detectors()
-    reasons = {d.code: d.applies(view) for d in every if hasattr(d, "applies")}
+    reasons: dict[str, str] = {}
+    for check in checks if checks is not None else detectors():
+        with suppress(Exception, SystemExit):
+            reasons[check.code] = _reason(check, view)
     return {code: reason for code, reason in sorted(reasons.items()) if reason}
+
+
+def _reason(check: Detector, view: View) -> str:
+    """Why a check does not apply to a view, or ""."""
+    applies = getattr(check, "applies", None)
+    reason = "" if applies is None else applies(view)
+    if not isinstance(reason, str):
+        raise CheckFailed(f'applies gives a reason, or "", not {reason!r}')
+    return reason
 
 
 def audit(
@@ -284,7 +297,7 @@ def run(view: View, checks: Iterable[Detector] | None = None) -> tuple[list[Find
         checks = detectors(others)
     for check in sorted(checks, key=lambda d: (not is_own(d), d.code)):
         try:
-            if not_applicable(view, [check]):
+            if _reason(check, view):
                 continue
             found = check.find(view)
             if not is_own(check) and (broken := broken_findings(check, found, view)):

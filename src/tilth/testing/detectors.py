@@ -6,6 +6,7 @@ import copy
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def check_detector(
     detector's code, ids of train rows, a finite score, a probability from 0 to 1 or None, one line of
     message, plain evidence, and suggestions that can be carried out; the same view gives the same
     findings, whatever the state of the global random numbers; the view, the detector and that state stay
-    as they were; no error but CheckFailed, also with no rows.
+    as they were; no error but CheckFailed, also with no rows; a detector that finds nothing without
+    texts has `applies`.
     """
     broken = broken_detector(detector, finds_in=finds_in, views=views)
     if broken:
@@ -96,6 +98,10 @@ def _in(detector: Detector, seen: View) -> Iterator[str]:
     before, state = fingerprint(seen), fingerprint(state_of(detector))
     spare = _spare(detector)
     try:
+        reason = _reason(detector, seen)
+        if reason is not None:
+            yield from [reason] if reason else []
+            return
         once, tidy = _find(detector, seen, 1)
         if fingerprint(seen) != before:
             yield "it changes nothing of what it looks at"
@@ -115,8 +121,28 @@ def _in(detector: Detector, seen: View) -> Iterator[str]:
         yield "it keeps nothing between runs: its attributes stay as they were"
     faults = broken_findings(detector, once, seen)
     yield from faults
+    if once and not faults:
+        yield from _blind(detector, seen)
     if not faults and not fingerprint(once) == fingerprint(again) == fingerprint(fresh):
         yield "the same view gives the same findings in the same order"
+
+
+def _reason(detector: Detector, seen: View) -> str | None:
+    """None where the detector applies, "" where it does not and says why, else the clause that it breaks."""
+    applies = getattr(detector, "applies", None)
+    reason = "" if applies is None else applies(seen)
+    if not isinstance(reason, str) or len(reason.splitlines()) > 1:
+        return f'applies gives a reason on one line, or "", not {reason!r}'
+    return "" if reason else None
+
+
+def _blind(detector: Detector, seen: View) -> Iterator[str]:
+    """Whether it stays silent about the same rows without their texts, as if there were nothing."""
+    bare = replace(
+        seen, texts=[""] * len(seen.texts), eval_texts=[""] * len(seen.eval_texts), has_texts=False
+    )
+    if getattr(detector, "applies", None) is None and not detector.find(bare):
+        yield "without texts it finds nothing and must say so: give it applies(view), see needs_texts"
 
 
 def _spare(detector: Detector) -> Detector | None:
