@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--worth", type=_share, metavar="GAIN", help="least gain worth it (default: tilth.toml)")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="classes to show (default 10)")
     p.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page")
+    _slice_verbs(verb)
     verb("propose", "make a handful of patches out of the findings")
     _patch_verbs(verb)
     p = verb("log", "versions of a data set")
@@ -116,6 +117,16 @@ def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> Non
     what.add_argument("--diff", nargs="*", type=_count, metavar="VERSION", help=between)
     p.add_argument("--author", default="person", metavar="NAME", help="who saves; recorded")
     p.add_argument("--note", default="", metavar="TEXT", help="why; recorded with --save")
+
+
+def _slice_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Verbs about parts of the data."""
+    p = verb("slices", "where the model is weak: named and discovered slices, classes, floors")
+    p.add_argument("--keep", metavar="NAME", help="write this discovered slice into tilth.toml")
+    p.add_argument("--floor", type=_share, metavar="SCORE", help="with --keep: its least score, e.g. 0.8")
+    p.add_argument("--limit", type=_count, default=20, metavar="N", help="weak classes to show (default 20)")
+    p = verb("confusions", "pairs of classes that are taken for each other more than others")
+    p.add_argument("--limit", type=_count, default=10, metavar="N", help="pairs to show (default 10)")
 
 
 def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 from tilth.errors import ConfigError
 from tilth.files import write_text
 
-__all__ = ["METRICS", "Config", "load", "render", "save"]
+__all__ = ["METRICS", "Config", "add", "load", "render", "save"]
 
 FILE = "tilth.toml"
 WORDS: dict[type, str] = {str: "a text", float: "a number"}
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
+WHOLE = ("all", "class")
+"""What a floor may stand under besides a slice: all rows, and each class."""
 
 
 def _one_of(key: str, value: str, known: Sequence[str]) -> None:
@@ -143,7 +146,13 @@ class Collect:
 
 @dataclass(frozen=True)
 class Config:
-    """All of tilth.toml."""
+    """All of tilth.toml.
+
+    Attributes
+    ----------
+    slices : [slices], name to expression (see tilth.slices).
+    floors : [floors], "all", "class" or the name of a slice to the least score in the goal metric.
+    """
 
     name: str = "project"
     columns: ColumnNames = field(default_factory=ColumnNames)
@@ -153,6 +162,8 @@ class Config:
     money: Prices = field(default_factory=Prices)
     evaluation: Evaluation = field(default_factory=Evaluation)
     collect: Collect = field(default_factory=Collect)
+    slices: Mapping[str, str] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
 
 
 _SECTIONS: dict[str, type[Any]] = {
@@ -187,12 +198,68 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: {error}") from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    _check_keys(body, ["name", *_SECTIONS], str(path))
+    _check_keys(body, ["name", *_SECTIONS, "slices", "floors"], str(path))
     name = body.get("name", Config.name)
     if not isinstance(name, str):
         raise ConfigError(f"{path} name: expected a text, found {name!r}")
     parts = {section: _section(body.get(section, {}), section, path) for section in _SECTIONS}
-    return Config(name, **parts)
+    slices = _named(body.get("slices", {}), "slices", str, path)
+    floors = _named(body.get("floors", {}), "floors", float, path)
+    _check_gates(slices, floors, path)
+    return Config(name, **parts, slices=slices, floors=floors)
+
+
+def _named(values: object, section: str, kind: type[Any], path: Path) -> dict[str, Any]:
+    """A table whose keys are the person's own."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: {section!r} must be a table: [{section}]")
+    for key, value in values.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+        if not (isinstance(value, str) if kind is str else number):
+            wanted = (
+                "an expression in quotes, such as 'length > 200'" if kind is str else "a number from 0 up"
+            )
+            raise ConfigError(f"{path} [{section}] {key}: expected {wanted}, found {value!r}")
+    return {key: kind(value) for key, value in values.items()}
+
+
+def _check_gates(slices: dict[str, str], floors: dict[str, float], path: Path) -> None:
+    """Floors stand under what there is."""
+    for name in WHOLE:
+        if name in slices:
+            raise ConfigError(f"{path} [slices]: {name!r} means something in [floors]; choose another name")
+    _check_keys(floors, [*WHOLE, *slices], f"{path} [floors]")
+
+
+def add(path: Path, section: str, key: str, value: str | float) -> None:
+    """Write one key at the end of a section of the file; all else stays as it is, comments too.
+
+    Raises
+    ------
+    ConfigError : the section has the key already, or the result could not be read.
+    """
+    text = path.read_text("utf-8-sig")
+    if key in tomllib.loads(text).get(section, {}):
+        raise ConfigError(f"{path} [{section}] has {key!r} already; change it there, or take it out first")
+    bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+    line = f"{key if bare else _toml(key)} = {_toml(value)}"
+    lines = text.splitlines()
+    begin = next((i for i, x in enumerate(lines) if re.match(rf"\s*\[{section}\]\s*(#.*)?$", x)), None)
+    if begin is None:
+        lines += ["", f"[{section}]", line]
+    else:
+        after = next((i for i in range(begin + 1, len(lines)) if re.match(r"\s*\[", lines[i])), len(lines))
+        while not lines[after - 1].strip():
+            after -= 1
+        lines.insert(after, line)
+    new = "\n".join(lines) + "\n"
+    try:
+        known = tomllib.loads(new)[section][key] == value
+    except (tomllib.TOMLDecodeError, KeyError):
+        known = False
+    if not known:  # the file is written in a way that lines cannot be added to
+        raise ConfigError(f"cannot add to {path}; write it there yourself under [{section}]: {line}")
+    write_text(path, new)
 
 
 def _section(values: object, section: str, path: Path) -> Any:
@@ -220,6 +287,9 @@ def render(config: Config) -> str:
     for section in _SECTIONS:
         lines += ["", f"[{section}]"]
         lines += [f"{key} = {_toml(value)}" for key, value in asdict(getattr(config, section)).items()]
+    for section in ("slices", "floors"):
+        if values := getattr(config, section):
+            lines += ["", f"[{section}]", *(f"{_toml(key)} = {_toml(v)}" for key, v in values.items())]
     return "\n".join(lines) + "\n"
 
 

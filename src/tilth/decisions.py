@@ -75,12 +75,13 @@ def on_record(ws: Workspace, ref: str | Patch) -> Patch:
 
 
 def trial_of(ws: Workspace, patch_id: str) -> Trial | None:
-    """The newest trial of a patch that still counts: recipe, metric and judge are those of now."""
+    """The newest trial of a patch that still counts: recipe, metric, gates and judge are those of now."""
     from tilth.trial.record import Trial
 
     for body in reversed(ws.store.records("trial", patch_id)):
         judged = body["judge"] == f"eval:{ws.eval_id()}" or body["judge"].startswith("held-out:")
-        if judged and (body["recipe"], body["metric"]) == (ws.recipe.name, ws.config.goal.metric):
+        same = (body["recipe"], body["metric"]) == (ws.recipe.name, ws.config.goal.metric)
+        if judged and same and body.get("gates", "") == ws.gates():
             return Trial.from_json(body)
     return None
 
@@ -128,7 +129,7 @@ def accept(ws: Workspace, ref: str | Patch, *, force: str, author: str, reason: 
 
 
 def _refuse_unproven(patch: Patch, trial: Trial | None) -> None:
-    """Refuse what was not measured, is worse, or makes a slice worse."""
+    """Refuse what was not measured, is worse, makes a slice worse, or breaks a floor."""
     by_force = "give a reason with --force REASON"
     if trial is None:
         raise Refused(f"patch {patch.id} was not measured. Run: tilth trial {patch.id} (or {by_force})")
@@ -137,6 +138,11 @@ def _refuse_unproven(patch: Patch, trial: Trial | None) -> None:
     if trial.regressions:
         names = ", ".join(s.name for s in trial.regressions)
         raise Refused(f"patch {patch.id} makes a slice worse: {names}; {by_force}")
+    if trial.broken:
+        names = ", ".join(
+            f"{f.name} ({f.before:.3f} to {f.after:.3f}, floor {f.floor:g})" for f in trial.broken
+        )
+        raise Refused(f"patch {patch.id} breaks a floor that was held: {names}; {by_force}")
 
 
 def reject(ws: Workspace, ref: str, *, reason: str, author: str) -> PatchInfo:

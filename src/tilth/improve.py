@@ -24,10 +24,11 @@ from tilth.patch import Patch, from_rows
 from tilth.plan import plan
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
+from tilth.trial.floors import check_floors
 from tilth.trial.gains import forecast, respond
 from tilth.trial.measure import Outcome
 from tilth.trial.propose import ALTERNATIVES, BY_PEOPLE, PROCEDURES, Procedure, follow
-from tilth.trial.record import Trial, slice_effects, slices_of
+from tilth.trial.record import Trial, classes_of, slice_effects, slices_of
 from tilth.trials import measure_versions, reporting_rows, scorable
 from tilth.workspace import TRAIN, Workspace
 
@@ -97,7 +98,7 @@ def improve(ws: Workspace, progress: Progress | None = None) -> dict[str, Any]:
 def _result_key(ws: Workspace, version: str) -> str:
     """The worklist is ranked by costs and goal and lists what is in doubt: other ones make another result."""
     settings = (ws.config.minutes, ws.config.money, ws.config.goal)
-    return ws.key("result", version, ws.eval_id(), *settings, *ws.heard())
+    return ws.key("result", version, ws.eval_id(), ws.gates(), *settings, *ws.heard())
 
 
 class _Run:
@@ -114,7 +115,7 @@ class _Run:
     def _unfinished(self) -> tuple[Version, dict[str, Any]] | None:
         """Start and body of a run that was interrupted and led to the present head."""
         for record in reversed(self.ws.store.records("run")):
-            mine = record["key"] == self.ws.key("run", record["start"], self.ws.eval_id())
+            mine = record["key"] == self.ws.key("run", record["start"], self.ws.eval_id(), self.ws.gates())
             # killed between the commit and the note of it: the head is the pending patch's version
             pending = [step["patch"] for step in record.get("pending", [])]
             at_head = record["head"] == self.head.id or self.head.patch in pending
@@ -131,7 +132,7 @@ class _Run:
         """
         if self.ws.head(TRAIN).id != self.head.id:
             raise ProjectBusy(BUSY)
-        key = self.ws.key("run", self.start.id, self.ws.eval_id())
+        key = self.ws.key("run", self.start.id, self.ws.eval_id(), self.ws.gates())
         self.body |= {"key": key, "start": self.start.id, "head": self.head.id, "complete": complete}
         self.ws.store.put_record("run", key, self.body, now=self.ws.clock())
 
@@ -187,7 +188,7 @@ class _Run:
                 # too few rows, say: no evidence either way, and the others may still be measured
                 self.body.setdefault("unmeasured", {})[p.name] = str(error)
                 continue
-            better = trial.verdict == "better" and not trial.regressions
+            better = trial.verdict == "better" and not trial.regressions and not trial.broken
             step = {"procedure": p.name, "patch": patch.id, "trial": trial.to_json()}
             meta = {"predicted": predicted, "minutes": trial.minutes, "judge": trial.judge}
             self.ws.store.put_record(
@@ -222,7 +223,9 @@ class _Run:
         metric = self.ws.config.goal.metric
         outcome = bench.judge(p, metric=metric, level=level_of(p), progress=self.progress)
         columns = self.ws.config.columns
-        held = slices_of(bench.held(), columns.label, (columns.text, columns.id))
+        rows = bench.held()
+        named = self.ws.named_slices(rows)
+        held = slices_of(rows, columns.label, (columns.text, columns.id), named)
         counts = patch.counts()
         return Trial(
             patch=patch.id,
@@ -237,6 +240,8 @@ class _Run:
             before=outcome.score("before"),
             after=outcome.score("after"),
             slices=slice_effects(outcome, held),
+            floors=check_floors(outcome, self.ws.config.floors, classes_of(rows, columns.label), named),
+            gates=self.ws.gates(),
             seconds=time.process_time() - began,
             predicted=predicted,
             minutes=self.ws.config.minutes.of(counts),
@@ -306,7 +311,7 @@ class _Run:
         effect = outcome.effect()
         metric = ws.config.goal.metric
         columns = ws.config.columns
-        masks = slices_of(test, columns.label, (columns.text, columns.id))
+        masks = slices_of(test, columns.label, (columns.text, columns.id), ws.named_slices(test))
         return out | {
             "before": {"metric": metric} | asdict(outcome.score("before")),
             "after": {"metric": metric} | asdict(outcome.score("after")),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tilth.ledger import Ledger
     from tilth.plan import Plan
     from tilth.reviews import Batch, Relabelling, Verdicts
+    from tilth.slice_table import Confusions, Kept, SliceTable
     from tilth.store import PatchInfo, PatchState
     from tilth.trial.record import Trial
     from tilth.verdicts import Said
@@ -200,6 +201,34 @@ class Project:
         from tilth.reviews import relabel
 
         return relabel(self.workspace, rate=fdr, revises=revises)
+
+    def slices(self) -> SliceTable:
+        """Where the model is weak: named and discovered slices, classes, and whether floors are held."""
+        from tilth.slice_table import slices
+
+        return slices(self.workspace, self.progress)
+
+    def keep_slice(self, name: str, *, floor: float | None = None) -> Kept:
+        """Write a discovered slice into tilth.toml; from then on it is tested in every trial.
+
+        Parameters
+        ----------
+        floor : its least score in the goal metric; None sets none.
+
+        Raises
+        ------
+        NotFound : no slice with this name was discovered.
+        Refused : no expression says which rows it holds.
+        """
+        from tilth.slice_table import keep
+
+        return keep(self.workspace, name, floor, self.progress)
+
+    def confusions(self) -> Confusions:
+        """Pairs of classes that are taken for each other more than others."""
+        from tilth.slice_table import confusions
+
+        return confusions(self.workspace, self.progress)
 
     def annotators(
         self,

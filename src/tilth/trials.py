@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from tilth.data import Row, Snapshot
 from tilth.errors import TrialError
 from tilth.patch import Op, Patch, apply
 from tilth.signals import Progress, encode_labels
+from tilth.trial.floors import LEAST_ROWS, check_floors
 from tilth.trial.measure import Comparison, Outcome, compare, jackknife_groups
-from tilth.trial.record import Trial, slice_effects, slices_of
+from tilth.trial.record import Trial, classes_of, slice_effects, slices_of
 from tilth.workspace import EVAL, TRAIN, Workspace
 
 __all__ = ["deciding_half", "measure_patch", "measure_versions", "reporting_rows", "scorable"]
@@ -175,17 +176,8 @@ def measure_patch(ws: Workspace, patch: Patch, *, progress: Progress | None = No
             "for reporting). Give more with: tilth ingest FILE --eval FILE"
         )
     outcome = measure_versions(ws, base, patch, judges, progress=progress)
-    columns = ws.config.columns
-    notes = []
-    if leaks:
-        notes.append(f"{leaks} evaluation rows have a copy in train and were not scored")
-    if copied.any():
-        notes.append(
-            f"{copied.sum()} evaluation rows have a copy in what the patch adds; they were not scored"
-        )
-    if unknown:
-        notes.append(f"{unknown} evaluation rows have a label that train does not know")
-    notes += _unknown_labels(patch, base)
+    columns, named = ws.config.columns, ws.named_slices(judges)
+    notes = _left_out(leaks, int(copied.sum()), unknown, named) + _unknown_labels(patch, base)
     counts = patch.counts()
     return Trial(
         patch=patch.id,
@@ -199,8 +191,24 @@ def measure_patch(ws: Workspace, patch: Patch, *, progress: Progress | None = No
         effect=outcome.effect(),
         before=outcome.score("before"),
         after=outcome.score("after"),
-        slices=slice_effects(outcome, slices_of(judges, columns.label, (columns.text, columns.id))),
+        slices=slice_effects(outcome, slices_of(judges, columns.label, (columns.text, columns.id), named)),
+        floors=check_floors(outcome, ws.config.floors, classes_of(judges, columns.label), named),
+        gates=ws.gates(),
         seconds=time.process_time() - began,
         minutes=ws.config.minutes.of(counts),
         notes=tuple(notes),
     )
+
+
+def _left_out(leaks: int, copied: int, unknown: int, named: Mapping[str, np.ndarray]) -> list[str]:
+    """What was not measured, in words."""
+    counted = (
+        (leaks, "evaluation rows have a copy in train and were not scored"),
+        (copied, "evaluation rows have a copy in what the patch adds; they were not scored"),
+        (unknown, "evaluation rows have a label that train does not know"),
+    )
+    few = [(n, int(mask.sum())) for n, mask in named.items() if mask.sum() < LEAST_ROWS]
+    return [f"{n} {words}" for n, words in counted if n] + [
+        f"slice {name} has {n} rows that judge, and is not tested with fewer than {LEAST_ROWS}"
+        for name, n in few
+    ]

@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tilth import config as configuration
 from tilth.agreement import Judged
 from tilth.config import Config
 from tilth.data import Snapshot, Version
 from tilth.errors import ConfigError, NotFound, ProjectError, Refused
 from tilth.signals import Progress
+from tilth.slices import Slice, Table
 from tilth.store import Store
 
 if TYPE_CHECKING:
@@ -92,7 +95,13 @@ class Workspace:
                 f"no Tilth project in {folder} (no {configuration.FILE}); "
                 "make one with: tilth ingest FILE --project FOLDER"
             )
-        return Workspace(folder, configuration.load(path), Store.open(folder), clock)
+        config = configuration.load(path)
+        for name, expression in config.slices.items():
+            try:
+                Slice.parse(name, expression)
+            except ConfigError as error:
+                raise ConfigError(f"{path} [slices]: {error}") from None
+        return Workspace(folder, config, Store.open(folder), clock)
 
     @staticmethod
     def create(folder: Path, config: Config, clock: Callable[[], str] = utc_now) -> Workspace:
@@ -134,6 +143,28 @@ class Workspace:
         """Rows of the evaluation set; empty when there is none."""
         version = self.store.head(EVAL)
         return EMPTY if version is None else self.snapshot(version)
+
+    def table(self, rows: Snapshot) -> Table:
+        """Rows as slices see them; columns of train and of the evaluation set can be named in either."""
+        head = self.store.head(TRAIN)
+        train = EMPTY if head is None else self.snapshot(head)
+        also = [*train.columns, *self.evaluation().columns]
+        return Table(rows, text=self.config.columns.text, label=self.config.columns.label, also=also)
+
+    def named_slices(self, rows: Snapshot) -> dict[str, np.ndarray]:
+        """Name to mask of the slices in tilth.toml.
+
+        Raises
+        ------
+        ConfigError : an expression names a column that there is not.
+        """
+        table = self.table(rows)
+        return {n: Slice.parse(n, e).mask(table) for n, e in self.config.slices.items()}
+
+    def gates(self) -> str:
+        """Digest of the slices and floors that a trial has to pass, "" where there are none."""
+        both = self.config.slices, self.config.floors
+        return hashlib.sha256(repr(both).encode()).hexdigest()[:12] if any(both) else ""
 
     def eval_id(self) -> str:
         """Id of the pinned evaluation version, "" when there is none."""

@@ -50,6 +50,8 @@ def test_each_key_of_the_settings_is_documented() -> None:
         if section.name == "name":
             continue
         assert f"`[{section.name}]`" in page
+        if section.name in ("slices", "floors"):
+            continue  # their keys are the person's own
         for key in fields(getattr(config.Config(), section.name)):
             assert f"`{key.name}`" in page
 

@@ -108,6 +108,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "ledger", js("ledger", *p, cwd=work)
     yield "curve", js("curve", *p, cwd=work)
     yield "curve", js("curve", "--class", "cards", "--out", "c.html", *p, cwd=work)
+    yield "slices", js("slices", *p, cwd=work)
+    yield "confusions", js("confusions", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)

@@ -2,8 +2,8 @@
 
 Results go to standard output (as JSON with --json), progress to standard error. Exit codes: 0 done (a
 trial: better), 1 an error that the message explains, 2 wrong usage, 3 a trial without evidence, 4 a trial
-that is worse or has a slice that is worse, 5 a plug-in that is refused or breaks its contract, 130
-interrupted.
+that is worse, has a slice that is worse or breaks a floor, 5 a plug-in that is refused or breaks its
+contract, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from tilth.arguments import parser
-from tilth.cli import annotators, curves, datasets, patches, planning, plugins, reviews
+from tilth.cli import annotators, curves, datasets, patches, planning, plugins, reviews, slices
 from tilth.cli.console import console, fail
 
 __all__ = ["main", "parser"]
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
-    **planning.VERBS, **curves.VERBS,
+    **planning.VERBS, **curves.VERBS, **slices.VERBS,
 }  # fmt: skip
 
 

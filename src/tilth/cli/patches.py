@@ -103,7 +103,7 @@ def _trial(options: argparse.Namespace) -> int:
         write(markdown.trial(trial.to_json()))
     else:
         out(options, trial.to_json(), terminal.trial)
-    return EXIT["worse" if trial.regressions else trial.verdict]
+    return EXIT["worse" if trial.regressions or trial.broken else trial.verdict]
 
 
 def _accept(options: argparse.Namespace) -> int:

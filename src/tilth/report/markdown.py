@@ -20,6 +20,7 @@ from tilth.report.format import (
     verdict_sign,
     verdict_words,
 )
+from tilth.report.slices import broken_floors
 
 __all__ = ["trial"]
 
@@ -50,6 +51,7 @@ def trial(body: Json) -> str:
         names = ", ".join(code(s.get("name"), 60) for s in worse[:5])
         more = f" and {len(worse) - 5} more" if len(worse) > 5 else ""
         lines += [f"**▼ Worse in {len(worse)} of {len(slices)} slices:** {names}{more}", ""]
+    lines += [f"**▼ {text(line)}**\n" for line in broken_floors(body)]
     lines += _effect_table(body, effect, measure)
     lines += _slice_table(slices, measure)
     lines += _facts(body, effect, measure)

@@ -37,6 +37,7 @@ from tilth.report.format import (
 from tilth.report.planning import goal_lines
 from tilth.report.reviews import errors_line
 from tilth.report.screen import STYLES, Col, Screen
+from tilth.report.slices import broken_floors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -249,6 +250,9 @@ def trial(console: Console, body: Json) -> None:
     )
     slices = items(body.get("slices"))
     _worse_line(screen, slices)
+    fallen = broken_floors(body)
+    for line in fallen:
+        screen.line(line, style=STYLES["worse"])
     if slices:
         screen.line()
         order = {"worse": 0, "better": 1}
@@ -259,7 +263,8 @@ def trial(console: Console, body: Json) -> None:
             screen.line(f"{SLICES_SHOWN} of {len(slices)} slices shown", style="dim")
     screen.line()
     _trial_facts(screen, body, effect, measure)
-    good = body.get("verdict") == "better" and not any(s.get("verdict") == "worse" for s in slices)
+    worse = fallen or any(s.get("verdict") == "worse" for s in slices)
+    good = body.get("verdict") == "better" and not worse
     screen.next(
         body.get("next") or (f"tilth accept {one_line(body.get('patch'), 40)}" if good else "tilth propose")
     )

@@ -110,6 +110,7 @@ class Bench:
             [s.ids[i] for i in order],
             [s.labels[i] for i in order],
             {n: [c[i] for i in order] for n, c in s.columns.items()},
+            [s.sources[i] for i in order] if s.sources else (),
         )
 
     def _view(self, fold: Fold) -> View:

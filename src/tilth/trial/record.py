@@ -11,12 +11,13 @@ import numpy as np
 from tilth import stats
 from tilth.data import Snapshot
 from tilth.stats import Effect, Interval, Verdict
+from tilth.trial.floors import FloorCheck, broken
 from tilth.trial.measure import Outcome
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["SliceEffect", "Trial", "slice_effects", "slices_of"]
+__all__ = ["SliceEffect", "Trial", "classes_of", "slice_effects", "slices_of"]
 
 LEAST_ROWS, MOST_VALUES = 10, 12
 
@@ -46,8 +47,10 @@ class Trial:
     judge : machine-readable: "eval:<version>" or "held-out:<version>".
     effect : after minus before in the metric, with both sources of chance.
     before, after : score of each arm with its interval.
-    slices : effect on each class and column value; verdicts corrected by Holm's procedure.
+    slices : effect on each class, column value and named slice; verdicts corrected by Holm's procedure.
     seconds : CPU seconds.
+    floors : what became of each floor.
+    gates : digest of the slices and floors of that time; a trial under others does not count.
     """
 
     patch: str
@@ -66,6 +69,8 @@ class Trial:
     predicted: float | None = None
     minutes: float = 0.0
     notes: Sequence[str] = field(default=())
+    floors: Sequence[FloorCheck] = ()
+    gates: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -76,6 +81,11 @@ class Trial:
     def regressions(self) -> list[SliceEffect]:
         """Slices that got worse after correction for multiplicity: they block acceptance."""
         return [s for s in self.slices if s.verdict == "worse"]
+
+    @property
+    def broken(self) -> list[FloorCheck]:
+        """Floors that were held and are not any more: they block acceptance, too."""
+        return broken(self.floors)
 
     def __str__(self) -> str:
         e = self.effect
@@ -120,21 +130,29 @@ class Trial:
         parts["before"] = Interval(**parts["before"])
         parts["after"] = Interval(**parts["after"])
         parts["slices"] = tuple(SliceEffect(**s) for s in parts["slices"])
+        parts["floors"] = tuple(FloorCheck(**f) for f in parts.get("floors", ()))
         return Trial(**parts)
 
 
-def slices_of(rows: Snapshot, label: str, skip: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """Boolean masks over rows: each class, and each value of columns with few values.
+def classes_of(rows: Snapshot, label: str) -> dict[str, np.ndarray]:
+    """Boolean mask of each class, by "label = class"."""
+    labels = np.array([*rows.labels, None], dtype=object)[:-1]
+    names = sorted({x for x in rows.labels if x is not None})
+    return {f"{label} = {name}": np.asarray(labels == name, dtype=bool) for name in names}
+
+
+def slices_of(
+    rows: Snapshot, label: str, skip: Sequence[str] = (), named: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """Boolean masks over rows: each class, each value of columns with few values, and the named slices.
 
     Parameters
     ----------
     label : what the label column is called.
     skip : columns that are no slices (the text itself).
+    named : masks of named slices.
     """
-    out: dict[str, np.ndarray] = {}
-    labels = np.array(rows.labels, dtype=object)
-    for name in sorted({x for x in rows.labels if x is not None}):
-        out[f"{label} = {name}"] = np.asarray(labels == name, dtype=bool)
+    out = classes_of(rows, label)
     for column, values in rows.columns.items():
         if column in skip or len(rows) == 0:
             continue
@@ -143,6 +161,7 @@ def slices_of(rows: Snapshot, label: str, skip: Sequence[str] = ()) -> dict[str,
         if 2 <= len(names) <= MOST_VALUES:
             for name in names:
                 out[f"{column} = {name}"] = np.asarray(found == name, dtype=bool)
+    out |= named or {}
     return {name: mask for name, mask in out.items() if mask.sum() >= LEAST_ROWS}
 
 
@@ -158,6 +177,7 @@ def slice_effects(outcome: Outcome, slices: Mapping[str, np.ndarray]) -> tuple[S
         verdict: Verdict = "no evidence"
         if is_real and e.verdict != "no evidence":
             verdict = e.verdict
-        before, after = (sign * float(v[mask].mean()) for v in (outcome.before, outcome.after))
+        w = outcome.weights[mask]
+        before, after = (sign * float(w @ v[mask] / w.sum()) for v in (outcome.before, outcome.after))
         out.append(SliceEffect(name, e.rows, before, after, e.value, e.low, e.high, verdict))
     return tuple(out)

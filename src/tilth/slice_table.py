@@ -1,0 +1,302 @@
+"""Slices and confusions of a project as tables; a discovered slice is made a permanent one here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tilth import config as configuration
+from tilth import stats
+from tilth.audit.weak_slice import judging_rows
+from tilth.discovery.search import excess
+from tilth.errors import NotFound, Refused
+from tilth.patch import Patch
+from tilth.signals import Progress
+from tilth.trial.floors import LEAST_ROWS, score_on
+from tilth.trial.measure import Outcome
+from tilth.trial.record import classes_of
+from tilth.trials import measure_versions, reporting_rows, scorable
+from tilth.workspace import TRAIN, Workspace
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Confusions", "Kept", "SliceLine", "SliceTable", "confusions", "keep", "slices"]
+
+LEAST_FIT = 0.5
+"""F1 below which words stand for other rows than the cluster that they were made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceLine:
+    """One slice.
+
+    Attributes
+    ----------
+    name, expression : as in tilth.toml; a class has no expression.
+    kind : "whole", "named" (in tilth.toml), "found" (discovered) or "class".
+    rows : number of training rows that judge; copies count once.
+    score, low, high : share of them that a model which did not see them gets right, 95 %.
+    outside, outside_low, outside_high : the same for all other rows.
+    p : that the slice is as good as its classes (a class: as the rest); corrected for the tries of its kind.
+    words : that tell the rows of a discovered slice apart.
+    eval_rows, eval_score, eval_low, eval_high : goal metric on evaluation rows that decided nothing.
+    floor, held : what the score must be, and whether it is; None where there is none or too few rows.
+    """
+
+    name: str
+    expression: str
+    kind: Literal["whole", "named", "found", "class"]
+    rows: int
+    score: float | None
+    low: float
+    high: float
+    outside: float | None
+    outside_low: float | None
+    outside_high: float | None
+    p: float | None
+    words: tuple[str, ...] = ()
+    eval_rows: int = 0
+    eval_score: float | None = None
+    eval_low: float | None = None
+    eval_high: float | None = None
+    floor: float | None = None
+    held: bool | None = None
+
+
+@dataclass(frozen=True)
+class SliceTable:
+    """All slices of the head of train.
+
+    Attributes
+    ----------
+    version, metric : what was looked at; the metric is that of evaluation scores and floors.
+    slices : the whole, named, discovered, classes (the weakest first).
+    tried : number of candidates of each kind that the search looked at.
+    """
+
+    version: str
+    metric: str
+    slices: tuple[SliceLine, ...]
+    tried: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The table as a JSON object."""
+        lines = [asdict(s) | {"words": list(s.words)} for s in self.slices]
+        return {"version": self.version, "metric": self.metric, "slices": lines, "tried": dict(self.tried)}
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> SliceTable:
+        """The inverse of to_json."""
+        lines = tuple(SliceLine(**{**s, "words": tuple(s["words"])}) for s in body["slices"])
+        return SliceTable(body["version"], body["metric"], lines, body["tried"])
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One line a slice."""
+        from tilth.frames import frame
+
+        return frame(self.to_json()["slices"])
+
+    def _repr_html_(self) -> str:
+        from tilth.frames import html_table
+
+        names = ("name", "kind", "rows", "score", "low", "high", "outside", "p", "floor", "held")
+        lines = [{n: getattr(s, n) for n in names} for s in self.slices]
+        return html_table(f"{len(self.slices)} slices of version {self.version[:12]}", lines)
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """Pairs of classes that are taken for each other more than others.
+
+    Attributes
+    ----------
+    version : of train.
+    pairs : evidence of TIL602, most rows above expectation first.
+    """
+
+    version: str
+    pairs: Sequence[Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The pairs as a JSON object."""
+        return {"version": self.version, "pairs": [dict(p) for p in self.pairs]}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One line a pair."""
+        from tilth.frames import frame
+
+        return frame(self.to_json()["pairs"])
+
+    def _repr_html_(self) -> str:
+        from tilth.frames import html_table
+
+        names = ("classes", "confused", "share", "mutual", "lift", "p_adjusted")
+        lines = [{n: p[n] for n in names} for p in self.pairs]
+        return html_table(f"{len(lines)} confused pairs of classes", lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A discovered slice that was written into tilth.toml."""
+
+    name: str
+    expression: str
+    floor: float | None
+    file: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self) | {"file": str(self.file)}
+
+
+def slices(ws: Workspace, progress: Progress | None = None) -> SliceTable:
+    """Scores of the whole, the named and discovered slices and the classes; the result is kept."""
+    version = ws.head(TRAIN)
+    key = ws.key("slices", ws.audit_key(version.id), ws.gates())
+    known = ws.store.record("slices", key)
+    if known is not None:
+        return SliceTable.from_json(known)
+    view = ws.view(progress)
+    found = [f.evidence for f in ws.audit(progress).of("TIL601")]
+    rows, wrong = judging_rows(view)
+    part = view.train.take(rows.tolist())
+    label = ws.config.columns.label
+    named, classes = ws.named_slices(part), classes_of(part, label)
+    strata = view.signals.labels[rows]
+    everything = np.ones(len(rows), dtype=bool)
+    lines = [_line("all rows", "", "whole", everything, wrong, None)]
+    p = stats.holm_adjusted(np.array(excess(list(named.values()), wrong, strata)))
+    lines += [
+        _line(name, ws.config.slices[name], "named", mask, wrong, float(q))
+        for (name, mask), q in zip(named.items(), p, strict=True)
+    ]
+    kept = set(ws.config.slices.values())
+    lines += [_found(e) for e in found if not e["expression"] or e["expression"] not in kept]
+    p = stats.holm_adjusted(np.array(excess(list(classes.values()), wrong, np.zeros_like(strata))))
+    hard = [
+        _line(name, "", "class", mask, wrong, float(q))
+        for (name, mask), q in zip(classes.items(), p, strict=True)
+    ]
+    lines += sorted(hard, key=lambda s: (s.score is None, s.score, s.name))
+    lines = _with_floors(ws, lines, progress)
+    tried = dict(found[0]["tried"]) if found else {}
+    result = SliceTable(version.id, ws.config.goal.metric, tuple(lines), tried)
+    ws.store.put_record("slices", key, result.to_json(), subject=version.id, now=ws.clock())
+    return result
+
+
+def _line(
+    name: str,
+    expression: str,
+    kind: Literal["whole", "named", "class"],
+    mask: np.ndarray,
+    wrong: np.ndarray,
+    p: float | None,
+) -> SliceLine:
+    """Accuracy inside and outside."""
+    size, rest = int(mask.sum()), int((~mask).sum())
+    inside = stats.wilson(float((~wrong[mask]).sum()), size)
+    outside = stats.wilson(float((~wrong[~mask]).sum()), rest)
+    return SliceLine(
+        name=name,
+        expression=expression,
+        kind=kind,
+        rows=size,
+        score=inside.value if size else None,
+        low=inside.low,
+        high=inside.high,
+        outside=outside.value if rest else None,
+        outside_low=outside.low if rest else None,
+        outside_high=outside.high if rest else None,
+        p=p,
+    )
+
+
+def _found(e: Mapping[str, Any]) -> SliceLine:
+    """A line from the evidence of TIL601."""
+    return SliceLine(
+        name=e["name"],
+        expression=e["expression"],
+        kind="found",
+        rows=e["count"],
+        score=e["accuracy"],
+        low=e["low"],
+        high=e["high"],
+        outside=e["outside"],
+        outside_low=e["outside_low"],
+        outside_high=e["outside_high"],
+        p=e["p_adjusted"],
+        words=tuple(e["words"]),
+    )
+
+
+def _with_floors(ws: Workspace, lines: list[SliceLine], progress: Progress | None) -> list[SliceLine]:
+    """Scores on evaluation rows, where slices or floors ask for them, and whether floors are held."""
+    if not ws.config.slices and not ws.config.floors:
+        return lines
+    evaluation, version = ws.evaluation(), ws.head(TRAIN)
+    usable, _, _ = scorable(ws.view(progress), evaluation)
+    free, _ = reporting_rows(ws, evaluation)
+    test = evaluation.take(np.flatnonzero(usable & free).tolist())
+    if len(test) < LEAST_ROWS:
+        return [_floored(ws, s, None, None) for s in lines]
+    nothing = Patch(TRAIN, version.id, ())
+    outcome = measure_versions(ws, ws.snapshot(version), nothing, test, progress=progress)
+    masks = {"all rows": np.ones(len(test), dtype=bool), **classes_of(test, ws.config.columns.label)}
+    masks |= ws.named_slices(test)
+    return [_floored(ws, s, outcome, masks.get(s.name)) for s in lines]
+
+
+def _floored(ws: Workspace, s: SliceLine, outcome: Outcome | None, mask: np.ndarray | None) -> SliceLine:
+    """The line with its score on evaluation rows and its floor."""
+    under = {"whole": "all", "class": "class"}.get(s.kind, s.name if s.kind == "named" else "")
+    out = asdict(s) | {"floor": ws.config.floors.get(under)}
+    if outcome is None or mask is None:
+        return SliceLine(**out)
+    out["eval_rows"] = int(mask.sum())
+    if mask.sum() >= LEAST_ROWS:
+        score = score_on(outcome, mask)
+        out |= {"eval_score": score.value, "eval_low": score.low, "eval_high": score.high}
+        if out["floor"] is not None:
+            sign = -1.0 if outcome.metric == "log_loss" else 1.0
+            out["held"] = bool(sign * (score.value - out["floor"]) >= -1e-9)
+    return SliceLine(**out)
+
+
+def confusions(ws: Workspace, progress: Progress | None = None) -> Confusions:
+    """Pairs of classes that are confused, from the audit."""
+    audit = ws.audit(progress)
+    return Confusions(audit.version, [f.evidence for f in audit.of("TIL602")])
+
+
+def keep(ws: Workspace, name: str, floor: float | None = None, progress: Progress | None = None) -> Kept:
+    """Write a discovered slice into tilth.toml; from then on it is tested in every trial.
+
+    Raises
+    ------
+    NotFound : no slice with this name was discovered.
+    Refused : no expression says which rows it holds.
+    """
+    found = {f.evidence["name"]: f.evidence for f in ws.audit(progress).of("TIL601")}
+    if name not in found:
+        near = difflib.get_close_matches(name, found, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found) or 'none'}"
+        raise NotFound(f"no slice {name!r} was discovered; {hint}. See: tilth slices")
+    e = found[name]
+    if not e["expression"] or e["fit"] < LEAST_FIT:
+        raise Refused(
+            f"slice {name!r} is a cluster that no words describe well enough to find it in other rows "
+            f"(F1 {e['fit']:.2f}); look at its rows with: tilth audit --code TIL601 --json"
+        )
+    path = ws.folder / configuration.FILE
+    configuration.add(path, "slices", name, e["expression"])
+    if floor is not None:
+        configuration.add(path, "floors", name, floor)
+    ws.config = configuration.load(path)
+    return Kept(name, e["expression"], floor, path)
