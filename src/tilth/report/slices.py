@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tilth.report.format import NONE, count, interval, items, mapping, measure_of, number, one_line, share
+from tilth.report.format import NONE, count, items, mapping, measure_of, number, one_line, share
 from tilth.report.screen import STYLES, Col, Screen
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def slices(console: Console, body: Json, *, limit: int = 20) -> None:
     hard = [s for s in lines if s.get("kind") == "class" and _notable(s)]
     shown += hard[:limit]
     floors = any(number(s.get("floor")) is not None for s in shown)
-    columns = [Col("slice"), Col("kind", "id"), Col("rows", "num"), Col("right, %", "num")]
+    columns = [Col("slice"), Col("kind", "id"), Col("rows", "num"), Col("right", "num")]
     columns += [Col("elsewhere", "num"), Col("p", "num")] + ([Col("floor", "num")] if floors else [])
     table: list[list[str | Text]] = []
     for s in shown:
@@ -40,7 +40,7 @@ def slices(console: Console, body: Json, *, limit: int = 20) -> None:
         if s.get("expression"):
             name.append("\n").append_text(screen.data(s["expression"], 120, "dim"))
         row: list[str | Text] = [name, one_line(s.get("kind"), 8), count(s.get("rows"))]
-        row += [f"{share(s.get('score'))} {interval(s.get('low'), s.get('high'))}", share(s.get("outside"))]
+        row += [f"{share(s.get('score'))} {_span(s)}", share(s.get("outside"))]
         row.append(_p(s.get("p")))
         table.append(row + ([_floor(screen, s, measure.value)] if floors else []))
     screen.table(columns, table)
@@ -62,6 +62,12 @@ def _notable(line: Json) -> bool:
     p, score, outside = (number(line.get(k)) for k in ("p", "score", "outside"))
     weak = p is not None and p <= SURE and (score or 0.0) < (outside or 0.0)
     return weak or line.get("held") is False
+
+
+def _span(line: Json) -> str:
+    """The interval of a share, in percent."""
+    low, high = number(line.get("low")), number(line.get("high"))
+    return "" if low is None or high is None else f"[{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _p(value: object) -> str:
