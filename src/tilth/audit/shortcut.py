@@ -163,18 +163,18 @@ def tellings(
     sample = np.sort(rng.permutation(n)[:MOST_ROWS])
     codes = [np.unique(c.codes[sample], return_inverse=True)[1] for c in found]
     widths = [int(c.max()) + 1 for c in codes]
-    # each permutation serves all candidates, so that their largest is what chance makes of all
-    null = np.empty((PERMUTATIONS, len(found)))
-    for number in range(PERMUTATIONS):
-        shuffled = labels[sample][rng.permutation(len(sample))]
+    # each permutation serves all candidates, so that their largest is what chance makes of all; the labels
+    # themselves are the first of the permutations, else they would be measured by another yardstick
+    seen = np.empty((1 + PERMUTATIONS, len(found)))
+    for number in range(1 + PERMUTATIONS):
+        y = labels[sample] if number == 0 else labels[sample][rng.permutation(len(sample))]
         for j in range(len(found)):
-            null[number, j] = _information(_table(codes[j], shuffled, widths[j], k))
-    centre, spread = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
-    most = ((null - centre) / spread).max(axis=1)
+            seen[number, j] = _information(_table(codes[j], y, widths[j], k))
+    z = (seen - seen.mean(axis=0)) / np.maximum(seen.std(axis=0), 1e-12)
+    most = z[1:].max(axis=1)
     out = []
     for j, c in enumerate(found):
-        z = (_information(_table(codes[j], labels[sample], widths[j], k)) - centre[j]) / spread[j]
-        p = (1 + int((most >= z).sum())) / (1 + PERMUTATIONS)
+        p = (1 + int((most >= z[0, j]).sum())) / (1 + PERMUTATIONS)
         share, accuracy, chance, guess = _held_out(c.codes, labels, fold, k)
         out.append(Telling(c, share, accuracy, chance, p, guess))
     return out
