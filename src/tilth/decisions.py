@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tilth import patch as patches
 from tilth.data import Version, has_halves
-from tilth.errors import HeadMoved, NotFound, PatchError, Refused
+from tilth.errors import HeadMoved, InputError, NotFound, PatchError, Refused
 from tilth.patch import Patch
+from tilth.signals import Progress
 from tilth.workspace import EVAL, TRAIN, Workspace
 
 if TYPE_CHECKING:
     from tilth.store import PatchInfo, PatchState
     from tilth.trial.record import Trial
 
-__all__ = ["accept", "on_record", "put_on_record", "rebase", "reject", "revert", "standing", "trial_of"]
+__all__ = [
+    "accept", "measure", "on_record", "put_on_record", "read", "rebase", "reject", "revert", "standing",
+    "trial_of",
+]  # fmt: skip
 
 
 def standing(ws: Workspace, state: PatchState | None = None) -> list[PatchInfo]:
@@ -84,6 +89,36 @@ def trial_of(ws: Workspace, patch_id: str) -> Trial | None:
         if judged and same and body.get("gates", "") == ws.gates():
             return Trial.from_json(body)
     return None
+
+
+def read(path: Path) -> Patch:
+    """Read a patch file.
+
+    Raises
+    ------
+    PatchError : with file and line.
+    """
+    try:
+        return patches.parse(path.read_text("utf-8-sig"), name=path.name)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise PatchError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+def measure(ws: Workspace, ref: str | Patch, progress: Progress | None = None) -> Trial:
+    """The trial of a patch on the deciding half of the evaluation rows; kept, so never made twice."""
+    from tilth.trials import measure_patch
+
+    patch = on_record(ws, ref)
+    known = trial_of(ws, patch.id)
+    if known is not None and known.judge == f"eval:{ws.eval_id()}":
+        return known
+    trial = measure_patch(ws, patch, progress=progress)
+    trial = replace(trial, predicted=ws.store.patch_info(patch.id).meta.get("predicted"))
+    body = trial.to_json()
+    ws.store.put_record("trial", f"{patch.id}:{trial.judge}", body, subject=patch.id, now=ws.clock())
+    return trial
 
 
 def rebase(ws: Workspace, ref: str) -> PatchInfo:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from tilth import decisions
 from tilth import patch as patches
 from tilth.config import FILE
 from tilth.data import Version
-from tilth.errors import InputError, NotFound, PatchError
+from tilth.errors import InputError, NotFound
 from tilth.files import read_text, write_text
 from tilth.patch import Op, Patch
 from tilth.signals import Progress
@@ -209,17 +208,7 @@ class Project:
         return slices(self.workspace, self.progress)
 
     def keep_slice(self, name: str, *, floor: float | None = None) -> Kept:
-        """Write a discovered slice into tilth.toml; from then on it is tested in every trial.
-
-        Parameters
-        ----------
-        floor : its least score in the goal metric; None sets none.
-
-        Raises
-        ------
-        NotFound : no slice with this name was discovered.
-        Refused : no expression says which rows it holds.
-        """
+        """Write a discovered slice, and its floor, into tilth.toml: a gate of every later trial."""
         from tilth.slice_table import keep
 
         return keep(self.workspace, name, floor, self.progress)
@@ -348,19 +337,8 @@ class Project:
         return decisions.put_on_record(self.workspace, patch)
 
     def read_patch(self, path: str | Path) -> Patch:
-        """Read a patch file.
-
-        Raises
-        ------
-        PatchError : with file and line.
-        """
-        path = Path(path)
-        try:
-            return patches.parse(path.read_text("utf-8-sig"), name=path.name)
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
-        except UnicodeDecodeError as error:
-            raise PatchError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        """Read a patch file; a PatchError names the line that cannot be read."""
+        return decisions.read(Path(path))
 
     def write_patch(self, ref: str, path: str | Path) -> Path:
         """Write a patch as a JSON Lines file that can be edited and put in a git pull request."""
@@ -382,18 +360,7 @@ class Project:
         ----------
         ref : the first characters of the id of a patch on record, or a patch, which is put on record.
         """
-        from tilth.trials import measure_patch
-
-        ws = self.workspace
-        patch = decisions.on_record(ws, ref)
-        known = decisions.trial_of(ws, patch.id)
-        if known is not None and known.judge == f"eval:{ws.eval_id()}":
-            return known
-        trial = measure_patch(ws, patch, progress=self.progress)
-        trial = replace(trial, predicted=ws.store.patch_info(patch.id).meta.get("predicted"))
-        body = trial.to_json()
-        ws.store.put_record("trial", f"{patch.id}:{trial.judge}", body, subject=patch.id, now=ws.clock())
-        return trial
+        return decisions.measure(self.workspace, ref, self.progress)
 
     def accept(
         self, ref: str | Patch, *, force: str = "", author: str = "person", reason: str = ""
