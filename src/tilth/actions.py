@@ -19,6 +19,7 @@ from tilth.audit.run import Audit
 from tilth.audit.trust import Trust
 from tilth.data import Row
 from tilth.evaluation import EvaluationQuality
+from tilth.learning import LearningCurves, collect_gains
 from tilth.ledger import Ledger
 from tilth.patch import Op
 from tilth.trial.gains import Forecast, Response, forecast, queue
@@ -33,7 +34,7 @@ __all__ = [
 BATCH, EXAMPLES, ROWS = 60, 3, 200
 PAIR = 8
 """Expected wrong labels between two classes from which on a written rule is worth its minutes."""
-COLLECT_TO = 40
+COLLECT_TO, CURVES = 40, 4
 RATE, VERDICTS, STARVED = 0.05, 30, 20
 """False-discovery rate of a bulk relabel, verdicts that it wants, and rows that a class needs for it."""
 BULK_MINUTES = 2.0
@@ -92,6 +93,7 @@ class Desk:
     response: Response
     ledger: Ledger
     trust: Trust
+    curves: LearningCurves | None
 
     def gain(self, kind: str, found: Forecast) -> stats.Interval:
         """A forecast recalibrated by the ledger."""
@@ -316,6 +318,34 @@ def contested(desk: Desk) -> list[Action]:
 
 
 def collect(desk: Desk) -> list[Action]:
+    """More rows of a class: by learning curves where they were measured, else roughly for starved classes."""
+    measured = desk.curves is not None
+    return _by_curves(desk) if measured else _roughly(desk)
+
+
+def _by_curves(desk: Desk) -> list[Action]:
+    """The classes whose curves still rise."""
+    out: list[Action] = []
+    for g in collect_gains(desk.ws):
+        if g.gain <= 0 or len(out) == CURVES:
+            break
+        out.append(
+            desk.action(
+                "collect",
+                "",
+                f"Collect {g.rows} more rows of {g.name}",
+                stats.Interval(g.gain, g.low, g.high),
+                g.minutes,
+                count=g.rows,
+                bought=g.rows,
+                why="by the learning curve of this class",
+                command="tilth curve; tilth ingest FILE",
+            )
+        )
+    return out
+
+
+def _roughly(desk: Desk) -> list[Action]:
     """Starved classes: what the class would gain if it were as good as the median class."""
     s = desk.view.signals
     predicted = s.probabilities.argmax(axis=1)

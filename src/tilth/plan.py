@@ -18,6 +18,7 @@ from tilth.actions import Action, Desk
 from tilth.errors import InputError, NotFound
 from tilth.evaluation import EvaluationQuality, inspect
 from tilth.files import write_text
+from tilth.learning import LearningCurves, learning_curves
 from tilth.ledger import Ledger, ledger
 from tilth.reviews import drawn
 from tilth.signals import Progress
@@ -106,7 +107,7 @@ def plan(ws: Workspace, progress: Progress | None = None) -> Plan:
     goal, quality = ws.config.goal, inspect(ws, view)
     trust = ws.trust()
     view = replace(view, signals=trust.signals)
-    desk = Desk(ws, view, audit, respond(view, ws.recipe.penalty, goal.metric), book, trust)
+    desk = Desk(ws, view, audit, respond(view, ws.recipe.penalty, goal.metric), book, trust, _curves(ws))
     score = quality.score if quality else None
     distance = goal.distance(score.value) if score else None
     work = _ranked(
@@ -176,6 +177,11 @@ def _key(ws: Workspace) -> str:
     return ws.key("plan", train.id if train else "", ws.eval_id(), ws.config.goal)
 
 
+def _curves(ws: Workspace) -> LearningCurves | None:
+    """The learning curves of the head where `tilth curve` measured them: the plan does not wait for them."""
+    return learning_curves(ws) if ws.store.records("curves", ws.head(TRAIN).id) else None
+
+
 def _ranked(work: Sequence[Action], book: Ledger) -> list[Action]:
     """Most gain a minute first; within a factor of two the simpler tool; what has no gain comes last."""
 
@@ -240,7 +246,9 @@ def _obstacles(
     if starved:
         more = f" and {len(starved) - 3} more" if len(starved) > 3 else ""
         out.append(f"too few rows of {', '.join(starved[:3])}{more}")
+    if desk.curves is not None and desk.curves.stop:
+        out.append("the learning curve is flat: more rows like these gain little")
     if any(a.kind == "stop" and "no action" in a.title for a in work):
-        out.append("the curve is flat: nothing that is known here gains much")
+        out.append("nothing that is known here gains much")
     out += [f"a check failed: {error}" for error in desk.audit.failed.values()]
     return tuple(out)

@@ -142,7 +142,20 @@ def test_rows_of_the_plan_can_be_reviewed(noisy: Path) -> None:
     later = next((a for a in again["actions"] if a["kind"] == "review" and a["code"] == "TIL101"), None)
     assert later is None or not set(later["rows"]) & {r["id"] for r in rows}, "nobody is asked twice"
     bulk = [a for a in again["actions"] if "false-discovery" in a["title"]]
-    assert bulk, "verdicts unlock the rest"
-    assert bulk[0]["gain"] is not None
+    unlocked = js("relabel", "--fdr", 0.05, *P, cwd=noisy)["bulk"]
+    assert [a["count"] for a in bulk] == ([unlocked] if unlocked else []), (
+        "what verdicts unlock is on the list"
+    )
+    assert all(a["gain"] is not None for a in bulk)
+
+
+def test_collecting_goes_by_learning_curves_once_they_are_measured(noisy: Path) -> None:
+    rough = [a for a in js("plan", *P, cwd=noisy)["actions"] if a["kind"] == "collect"]
+    assert all(a["code"] == "TIL401" for a in rough)
+    good("curve", *P, cwd=noisy)
+    measured = [a for a in js("plan", *P, cwd=noisy)["actions"] if a["kind"] == "collect"]
+    assert measured
+    assert all(a["code"] == "" and a["low"] <= a["gain"] <= a["high"] for a in measured)
+
     assert tilth("plan", "--out", "x.txt", *P, cwd=noisy).code == 1
     assert len(CLASSES) == 5
