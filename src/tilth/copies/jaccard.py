@@ -1,0 +1,103 @@
+"""Exact Jaccard similarity of the sets of character 5-grams of pairs of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tilth.copies.words import Lines, blocks
+
+__all__ = ["SHINGLE", "similarities"]
+
+SHINGLE = 5
+BATCH = 1_000_000
+"""5-grams that are sorted at once."""
+_BITS = np.uint64(40)
+
+
+def similarities(texts: Sequence[str], pairs: np.ndarray, report: Callable[[int, int], None]) -> np.ndarray:
+    """(m,) Jaccard similarity of pairs of texts; 0 where neither has five characters.
+
+    Parameters
+    ----------
+    pairs : (m, 2) numbers of texts.
+    report : called with pairs done and all pairs.
+    """
+    used, local = np.unique(pairs, return_inverse=True)
+    local = local.reshape(-1, 2)
+    grams, starts = _sets(texts, used)
+    size = np.diff(starts)
+    weight = np.cumsum(size[local].sum(axis=1)) if len(pairs) else np.empty(0, np.int64)
+    out = np.zeros(len(pairs))
+    for part in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(weight // BATCH)) + 1):
+        a, b = local[part].T
+        both = _shared(grams, starts, a, b)
+        out[part] = both / np.maximum(size[a] + size[b] - both, 1)
+        report(int(part[-1]) + 1 if len(part) else 0, len(pairs))
+    return out
+
+
+def _sets(texts: Sequence[str], numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted distinct 5-grams of these texts end to end, and (n + 1,) where each text starts."""
+    size = np.zeros(len(numbers), dtype=np.int64)
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    for block in blocks(texts, numbers):
+        at = np.searchsorted(numbers, block.numbers)
+        gram, owner = _grams(block)
+        key = (owner << _BITS) | gram
+        key.sort()
+        key = key[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else key
+        count = np.bincount((key >> _BITS).astype(np.int64), minlength=len(at))
+        size[at] = count
+        parts.append((at, key & ((np.uint64(1) << _BITS) - np.uint64(1))))
+    starts = np.concatenate([[0], np.cumsum(size)])
+    out = np.empty(int(starts[-1]), dtype=np.uint64)
+    for at, values in parts:
+        out[_ranges(starts[at], size[at])] = values
+    return out, starts
+
+
+def _grams(block: Lines) -> tuple[np.ndarray, np.ndarray]:
+    """All 5-grams of a block, and the number of the text within the block.
+
+    Five ASCII characters fill 40 bits exactly; others are hashed into them.
+    """
+    c = block.codes.astype(np.uint64)
+    if block.codes.dtype != np.uint8:
+        wide = c > 127
+        c[wide] = (c[wide] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(24)
+    n = max(len(c) - SHINGLE + 1, 0)
+    gram = c[:n].copy()
+    for j in range(1, SHINGLE):
+        # rotated within 40 bits, so that no part of a wide character is lost
+        shift, back = np.uint64(8 * j), np.uint64(40 - 8 * j)
+        part = c[j : j + n]
+        gram ^= (part << shift) ^ (part >> back)
+    gram &= (np.uint64(1) << _BITS) - np.uint64(1)
+    owner = np.repeat(np.arange(len(block.starts), dtype=np.uint64), block.ends - block.starts + 1)[:n]
+    inside = np.ones(n, dtype=bool)
+    late = (block.ends[:, None] - np.arange(SHINGLE)).ravel()
+    inside[late[(late >= 0) & (late < n)]] = False
+    return gram[inside], owner[inside]
+
+
+def _shared(grams: np.ndarray, starts: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(m,) how many 5-grams each pair has in common: equal neighbours once both sets are sorted as one."""
+    m = len(a)
+    if m == 0:
+        return np.zeros(0, dtype=np.int64)
+    size = np.diff(starts)
+    pair = np.arange(m, dtype=np.uint64) << _BITS
+    keys = [grams[_ranges(starts[side], size[side])] | np.repeat(pair, size[side]) for side in (a, b)]
+    key = np.concatenate(keys)
+    key.sort()
+    twice = key[1:][key[1:] == key[:-1]] >> _BITS
+    return np.bincount(twice.astype(np.int64), minlength=m)
+
+
+def _ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The numbers start, start + 1 ... of several ranges end to end."""
+    total = int(sizes.sum())
+    begin = np.cumsum(sizes) - sizes
+    return np.asarray(np.arange(total) + np.repeat(starts - begin, sizes))
