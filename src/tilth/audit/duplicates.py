@@ -106,31 +106,30 @@ class NearCopies:
         return needs_texts(view)
 
     def find(self, view: View) -> list[Finding]:
-        """One finding a cluster of near copies; no suggestion, because variants can be wanted."""
-        copies = view.copies
-        n = len(view.train)
-        exact = copies.exact[:n]
-        best: dict[int, float] = {}
-        for (a, b), similarity in zip(copies.pairs, copies.similarity, strict=True):
-            for group in (int(a), int(b)):
-                best[group] = max(best.get(group, 0.0), float(similarity))
+        """One finding a group around a representative; no suggestion, because variants can be wanted."""
+        copies = view.copies.head(len(view.train))
         out = []
-        for members in _groups(copies.clusters()[:n]):
-            _, first = np.unique(exact[members], return_index=True)
-            variants = members[np.sort(first)]
+        for group in copies.groups():
+            # one row of each exact group; the others are TIL201's
+            _, first = np.unique(copies.exact[group.rows], return_index=True)
+            at = np.sort(first)
+            variants, alike = group.rows[at], group.similarity[at]
             if len(variants) < 2:
                 continue
-            labels = Counter(x for x in view.classes_of(members) if x is not None)
-            similarity = max(best.get(int(g), 0.0) for g in exact[variants])
+            labels = Counter(x for x in view.classes_of(group.rows) if x is not None)
+            similarity = float(alike[1])
             mixed = ", with different labels" if len(labels) > 1 else ""
+            ids = [view.train.ids[i] for i in variants]
             out.append(
                 Finding(
                     code=self.code,
-                    rows=tuple(view.train.ids[i] for i in variants),
+                    rows=tuple(ids),
                     score=similarity + (1.0 if mixed else 0.0),
                     message=f"{len(variants)} near copies (up to {similarity:.2f}){mixed}",
                     evidence={
                         "similarity": round(similarity, 3),
+                        "representative": ids[0],
+                        "similarities": [round(float(x), 3) for x in alike],
                         "texts": [excerpt(view.texts[i], 160) for i in variants[:5]],
                         "labels": dict(labels),
                     },

@@ -59,7 +59,9 @@ def find_copies(
     stands = stands[np.argsort(hashed[stands], kind="stable")]
     found = candidates(table[stands], lambda done, total: say("candidates for copies", done, total))
     of_text = stands[found.pairs]
-    similarity = similarities(distinct, of_text, lambda done, total: say("comparing copies", done, total))
+    similarity = similarities(
+        distinct, of_text, floor, lambda done, total: say("comparing copies", done, total)
+    )
     near = similarity >= floor
     number, source, left_out = _expand(exact, words, of_text[near])
     same, also_left_out = _same_words(exact, words)

@@ -39,7 +39,7 @@ class Copies:
 
     Attributes
     ----------
-    exact : (n,) number of the group of exact copies.
+    exact : (n,) number of the group of exact copies, in order of the first text of each.
     verified : (m, 2) pairs of *exact groups*, first < second, that are at least `floor` alike.
     alike : (m,) their exact Jaccard similarity.
     threshold : from here up they count as near copies.
@@ -79,6 +79,13 @@ class Copies:
                 f"search again with find_copies(texts, threshold={threshold})"
             )
         return replace(self, threshold=threshold)
+
+    def head(self, n: int) -> Copies:
+        """Copies among the first n texts alone."""
+        exact = self.exact[:n]
+        # groups are numbered in order of their first text
+        inside = (self.verified <= exact.max(initial=-1)).all(axis=1)
+        return replace(self, exact=exact, verified=self.verified[inside], alike=self.alike[inside])
 
     def clusters(self, threshold: float | None = None) -> np.ndarray:
         """(n,) cluster numbers: exact copies and near copies at this threshold, transitively.

@@ -6,35 +6,54 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tilth.copies.words import Lines, blocks
+from tilth.copies.words import Lines, blocks, distinct
 
 __all__ = ["SHINGLE", "similarities"]
 
 SHINGLE = 5
-BATCH = 1_000_000
+BATCH = 200_000
 """5-grams that are sorted at once."""
+READ = 16_000_000
+"""Characters of pairs whose 5-grams are kept at once: 8 bytes each, at most."""
 _BITS = np.uint64(40)
 
 
-def similarities(texts: Sequence[str], pairs: np.ndarray, report: Callable[[int, int], None]) -> np.ndarray:
-    """(m,) Jaccard similarity of pairs of texts; 0 where neither has five characters.
+def similarities(
+    texts: Sequence[str], pairs: np.ndarray, floor: float, report: Callable[[int, int], None]
+) -> np.ndarray:
+    """(m,) Jaccard similarity of pairs of texts; 0 where their sizes alone say that it is below the floor.
 
     Parameters
     ----------
     pairs : (m, 2) numbers of texts.
     report : called with pairs done and all pairs.
     """
-    used, local = np.unique(pairs, return_inverse=True)
-    local = local.reshape(-1, 2)
+    out = np.zeros(len(pairs))
+    length = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    for part in _parts(np.arange(len(pairs)), length[pairs].sum(axis=1), READ):
+        out[part] = _batch(texts, pairs[part], floor)
+        report(int(part[-1]) + 1, len(pairs))
+    return out
+
+
+def _parts(numbers: np.ndarray, weight: np.ndarray, most: int) -> list[np.ndarray]:
+    """The numbers in runs of about this weight."""
+    cut = np.flatnonzero(np.diff(np.cumsum(weight) // most)) + 1
+    return np.split(numbers, cut) if len(numbers) else []
+
+
+def _batch(texts: Sequence[str], pairs: np.ndarray, floor: float) -> np.ndarray:
+    used = distinct(pairs.ravel())
     grams, starts = _sets(texts, used)
     size = np.diff(starts)
-    weight = np.cumsum(size[local].sum(axis=1)) if len(pairs) else np.empty(0, np.int64)
+    local = np.searchsorted(used, pairs)
+    sizes = size[local]
     out = np.zeros(len(pairs))
-    for part in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(weight // BATCH)) + 1):
+    able = np.flatnonzero(sizes.min(axis=1) >= floor * sizes.max(axis=1))
+    for part in _parts(able, sizes[able].sum(axis=1), BATCH):
         a, b = local[part].T
         both = _shared(grams, starts, a, b)
         out[part] = both / np.maximum(size[a] + size[b] - both, 1)
-        report(int(part[-1]) + 1 if len(part) else 0, len(pairs))
     return out
 
 
@@ -46,8 +65,7 @@ def _sets(texts: Sequence[str], numbers: np.ndarray) -> tuple[np.ndarray, np.nda
         at = np.searchsorted(numbers, block.numbers)
         gram, owner = _grams(block)
         key = (owner << _BITS) | gram
-        key.sort()
-        key = key[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else key
+        key = distinct(key)
         count = np.bincount((key >> _BITS).astype(np.int64), minlength=len(at))
         size[at] = count
         parts.append((at, key & ((np.uint64(1) << _BITS) - np.uint64(1))))
@@ -87,10 +105,10 @@ def _shared(grams: np.ndarray, starts: np.ndarray, a: np.ndarray, b: np.ndarray)
     m = len(a)
     if m == 0:
         return np.zeros(0, dtype=np.int64)
-    size = np.diff(starts)
-    pair = np.arange(m, dtype=np.uint64) << _BITS
-    keys = [grams[_ranges(starts[side], size[side])] | np.repeat(pair, size[side]) for side in (a, b)]
-    key = np.concatenate(keys)
+    side = np.concatenate([a, b])
+    size = np.diff(starts)[side]
+    key = grams[_ranges(starts[side], size)]
+    key |= np.repeat(np.tile(np.arange(m, dtype=np.uint64) << _BITS, 2), size)
     key.sort()
     twice = key[1:][key[1:] == key[:-1]] >> _BITS
     return np.bincount(twice.astype(np.int64), minlength=m)
@@ -98,6 +116,7 @@ def _shared(grams: np.ndarray, starts: np.ndarray, a: np.ndarray, b: np.ndarray)
 
 def _ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """The numbers start, start + 1 ... of several ranges end to end."""
-    total = int(sizes.sum())
-    begin = np.cumsum(sizes) - sizes
-    return np.asarray(np.arange(total) + np.repeat(starts - begin, sizes))
+    end = np.cumsum(sizes)
+    out = np.repeat(starts - end + sizes, sizes)
+    out += np.arange(len(out))
+    return out

@@ -24,15 +24,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilth.copies.words import Hashes, Lines
+from tilth.copies.words import Hashes, Lines, distinct
 
 __all__ = ["BINS", "BUCKET", "NO_WORDS", "Candidates", "candidates", "signatures"]
 
-WIDTH = 12
+WIDTH = 10
 BINS = 32
 STEPS = (1, 5)
 """A band is bins (i, i + step): 64 bands out of 32 bins."""
-AGREE = 4
+AGREE = 6
 BUCKET = 50
 """In a bucket with more members each is compared with the first one and with its two neighbours alone."""
 EMPTY = 0xFFFFFFFF
@@ -99,13 +99,15 @@ def candidates(table: np.ndarray, report: Callable[[int, int], None]) -> Candida
     bands = [(i, (i + step) % BINS) for step in STEPS for i in range(BINS)]
     for done, (i, j) in enumerate(bands):
         order, edge = _buckets(able_table[:, i], able_table[:, j])
-        for left, right, left_out in _members(order, edge):
-            skipped += left_out
-            found.append(_agreeing(small, left, right))
+        met = list(_members(order, edge))
+        if met:
+            left, right, left_out = zip(*met, strict=True)
+            skipped += sum(left_out)
+            found.append(_agreeing(small, np.concatenate(left), np.concatenate(right)))
         if done % 8 == 7 and found:
-            found = [np.unique(np.concatenate(found))]
+            found = [distinct(np.concatenate(found))]
         report(done + 1, len(bands))
-    codes = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    codes = distinct(np.concatenate(found)) if found else np.empty(0, np.int64)
     pairs = np.stack([able[codes >> 32], able[codes & 0xFFFFFFFF]], axis=1)
     return Candidates(pairs.reshape(-1, 2).astype(np.int64), skipped)
 
