@@ -182,6 +182,8 @@ def test_the_list_of_plug_ins(site: Path, tmp_path: Path) -> None:
     loud(site, "acme-tilth", "acme_six")
     loud(site, "hasty-tilth", "acme_seven", code="HASTY1", body="return [self.one(view, 0)]")
     offer(site, "gone-tilth", "recipes", {"gone.v1": "gone:Gone"})
+    walks = "return [self.one(view, i) for _, i in {(t, i) for i, t in enumerate(view.texts)}]"
+    loud(site, "walks-tilth", "acme_walks", code="WALKS1", body=walks)
     run = tilth("plugins", "--check", "--json", cwd=tmp_path)
     assert run.code == 5
     entries = {e["name"]: e for e in run.json["plugins"]}
@@ -193,6 +195,8 @@ def test_the_list_of_plug_ins(site: Path, tmp_path: Path) -> None:
     assert entries["HASTY1"]["state"] == "breaks"
     assert "IndexError" in entries["HASTY1"]["problems"][0]
     assert entries["gone.v1"]["state"] == "refused"
+    assert entries["WALKS1"]["state"] == "breaks"
+    assert "in every process" in entries["WALKS1"]["problems"][0], "in one process it is sound"
     shown = tilth("plugins", cwd=tmp_path)
     assert shown.code == 5
     assert "No module named 'gone'" in shown.out
