@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Annotators", "JudgementIntake", "examine", "propose_rows", "take_judgements"]
 
 PAIRS, CONFUSIONS, NEEDED = 20, 3, 50
+DOUBT = 0.02
+"""P(wrong) from which on an item is listed as in need of another vote."""
 
 
 @dataclass(frozen=True)
@@ -247,9 +249,10 @@ def _people(consensus: Consensus) -> list[dict[str, Any]]:
 def _needed(ws: Workspace, judged: Judged, consensus: Consensus) -> list[dict[str, Any]]:
     """Items for which one more vote is worth most."""
     votes, worth = judged.votes, consensus.value_of_vote()
-    order = np.argsort(-worth, kind="stable")[:NEEDED]
+    # one more vote can turn no decision where each item has one of equal weight: doubt ranks those
+    order = np.lexsort((-consensus.p_wrong, -worth.round(4)))[:NEEDED]
     out = []
-    for i in order[worth[order] > 1e-6].tolist():
+    for i in order[consensus.p_wrong[order] > DOUBT].tolist():
         out.append(
             {
                 "item": votes.items[i],

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -30,6 +29,8 @@ ACCURACY = 10.0
 TRUST = (0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 1.0)
 """Powers of the model's probabilities that are tried. Not above 1: a model that learned from the votes
 repeats their mistakes, and would be trusted the more for it."""
+SAMPLE = 5_000
+"""Items by which that power is chosen; one number needs no more."""
 CHUNK = 65_536
 
 
@@ -151,8 +152,8 @@ def fit(
     votes: Votes,
     probabilities: np.ndarray | None = None,
     *,
-    rounds: int = 100,
-    tolerance: float = 1e-4,
+    rounds: int = 50,
+    tolerance: float = 1e-3,
 ) -> Consensus:
     """Consensus by expectation-maximisation (Dawid and Skene), with a model's word where there is one.
 
@@ -172,29 +173,27 @@ def fit(
     Dawid and Skene, "Maximum likelihood estimation of observer error-rates", Applied Statistics 1979;
     Goh, Tkachenko and Mueller, "CROWDLAB", 2022, for the model as one more voice.
     """
-    n, k = len(votes.items), len(votes.labels)
-    key = votes.annotator.astype(np.int64) * k + votes.label
-    pairs, pair = np.unique(key, return_inverse=True)
-    who, what = pairs // max(k, 1), pairs % max(k, 1)
-    cast = csr_matrix((np.ones(len(votes), np.float32), (votes.item, pair)), shape=(n, len(pairs)))
-    model = None if probabilities is None else _usable(probabilities)
+    k = len(votes.labels)
+    model = _usable(probabilities) if probabilities is not None and len(votes) else None
+    cast = _Cast(votes, shared_only=model is None)
+    believed = _Believed(model, votes) if model is not None else None
     post = _start(votes, model)
-    prior, trust, like, pooled = np.full((1, k), 1 / max(k, 1)), 0.0, np.ones((len(pairs), k)), np.eye(k)
-    # an item with one vote cannot tell whether that vote was right, unless a model has a word
-    shared = cast if model is not None else cast.multiply((votes.per_item > 1)[:, None]).tocsr()
+    prior, trust = np.full((1, k), 1 / max(k, 1)), 0.0
+    like, pooled = np.ones((len(cast.what), k), np.float32), np.eye(k)
     for step in range(rounds if len(votes) else 0):
-        like, pooled = _matrices(post, shared, who, what, votes)
-        said = np.asarray(cast @ np.log(like), dtype=np.float32)
-        if model is None:
+        like, pooled = cast.matrices(post)
+        said = np.asarray(cast.items @ np.log(like))
+        if believed is None:
             prior = _class_prior(post, votes)
-        elif step < 10 or step % 5 == 0:
-            prior, trust = _trusted(model, said, votes)
+        elif step.bit_count() < 2:  # 0, 1, 2, 4, 8 ...: it settles soon
+            trust = believed.power(said)
+            prior = believed.to_the(trust)
         new = _posterior(said, prior)
         moved = float(np.abs(new - post).max(initial=0.0))
         post = new
         if moved < tolerance:
             break
-    return Consensus(votes, post, prior, who, what, like, pair.astype(np.int64), pooled, trust)
+    return Consensus(votes, post, prior, cast.who, cast.what, like, cast.pair, pooled, trust)
 
 
 def _usable(probabilities: np.ndarray) -> np.ndarray:
@@ -220,56 +219,89 @@ def _class_prior(post: np.ndarray, votes: Votes) -> np.ndarray:
     return np.asarray(seen / seen.sum(), dtype=np.float32)[None, :]
 
 
-def _matrices(
-    post: np.ndarray, cast: Any, who: np.ndarray, what: np.ndarray, votes: Votes
-) -> tuple[np.ndarray, np.ndarray]:
-    """P(label | true class) of each pair of annotator and label (p, k), and of all together (k, k)."""
-    k, j = len(votes.labels), len(votes.annotators)
-    seen = np.asarray(cast.T @ post, dtype=np.float64)  # (p, k): expected votes by true class
-    first = np.searchsorted(who, np.arange(j))
-    total = np.add.reduceat(seen, np.minimum(first, max(len(who) - 1, 0)), axis=0) if len(who) else seen
-    total[np.bincount(who, minlength=j) == 0] = 0.0
-    pooled = np.zeros((k, k))
-    np.add.at(pooled.T, what, seen)  # [true, said]
-    right = seen[np.arange(len(what)), what]
-    mean = (right.sum() + 1.0) / (seen.sum() + 1.0 + 1.0 / max(k, 1))
-    flat = np.full((k, k), (1 - mean) / max(k - 1, 1))
-    np.fill_diagonal(flat, mean)
-    strength = 2.0 * k
-    pooled = (pooled + strength * flat) / (pooled.sum(axis=1, keepdims=True) + strength)
-    hits, cast_by = np.bincount(who, weights=right, minlength=j), total.sum(axis=1)
-    own = (hits + ACCURACY * mean) / (cast_by + ACCURACY)
-    # everybody's confusions, scaled to the annotator's own share of errors
-    scale = np.minimum((1 - own) / (1 - mean), 0.99 / np.maximum(1 - np.diag(pooled).min(), 1e-9))
-    base = pooled[:, what].T * scale[who][:, None]
-    at = np.arange(len(what))
-    base[at, what] = 1 - (1 - np.diag(pooled))[what] * scale[who]
-    like = (seen + OWN * base) / (total[who] + OWN)
-    return np.maximum(like, 1e-9), pooled
+class _Cast:
+    """The votes as sparse matrices, and the fit of confusions to probabilities of the true classes."""
+
+    def __init__(self, votes: Votes, shared_only: bool) -> None:
+        n, k, j = len(votes.items), len(votes.labels), len(votes.annotators)
+        key = votes.annotator.astype(np.int64) * k + votes.label
+        pairs, pair = np.unique(key, return_inverse=True)
+        self.k, self.pair = k, pair.astype(np.int64)
+        self.who, self.what = pairs // max(k, 1), pairs % max(k, 1)
+        p, ones = len(pairs), np.ones(len(votes), np.float32)
+        self.items = csr_matrix((ones, (votes.item, pair)), shape=(n, p))
+        # an item with one vote cannot tell whether that vote was right, unless a model has a word
+        learn = self.items.multiply((votes.per_item > 1)[:, None]) if shared_only else self.items
+        self.learn = learn.T.tocsr()
+        flat = np.ones(p, np.float32)
+        self.of_label = csr_matrix((flat, (self.what, np.arange(p))), shape=(k, p))
+        self.of_annotator = csr_matrix((flat, (self.who, np.arange(p))), shape=(j, p))
+
+    def matrices(self, post: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """P(label | true class) of each pair of annotator and label (p, k), and of all together (k, k)."""
+        k, at = self.k, np.arange(len(self.what))
+        seen = np.asarray(self.learn @ post)  # (p, k): expected votes by true class
+        total = np.asarray(self.of_annotator @ seen)
+        pooled = np.asarray(self.of_label @ seen, dtype=np.float64).T  # [true, said]
+        mean = float((np.trace(pooled) + 1.0) / (pooled.sum() + 1.0 + 1.0 / max(k, 1)))
+        flat = np.full((k, k), (1 - mean) / max(k - 1, 1))
+        np.fill_diagonal(flat, mean)
+        strength = 2.0 * k
+        pooled = (pooled + strength * flat) / (pooled.sum(axis=1, keepdims=True) + strength)
+        hits = np.asarray(self.of_annotator @ seen[at, self.what])
+        own = (hits + ACCURACY * mean) / (total.sum(axis=1) + ACCURACY)
+        # everybody's confusions, scaled to the annotator's own share of errors
+        wrong = 1 - np.diag(pooled)
+        scale = np.minimum((1 - own) / (1 - mean), 0.99 / max(float(wrong.max(initial=0.0)), 1e-9))
+        scale = scale.astype(np.float32)[self.who]
+        like = pooled.T.astype(np.float32)[self.what]
+        like *= scale[:, None]
+        like[at, self.what] = 1 - wrong[self.what] * scale
+        like *= OWN
+        like += seen
+        like /= total[self.who] + np.float32(OWN)
+        return np.maximum(like, 1e-9, out=like), pooled
 
 
 def _posterior(said: np.ndarray, prior: np.ndarray) -> np.ndarray:
     logs = said + np.log(prior, dtype=np.float32)
     logs -= logs.max(axis=1, keepdims=True, initial=-np.inf)
     np.exp(logs, out=logs)
-    return np.asarray(logs / logs.sum(axis=1, keepdims=True), dtype=np.float32)
+    logs /= logs.sum(axis=1, keepdims=True)
+    return np.asarray(logs)
 
 
-def _trusted(model: np.ndarray, said: np.ndarray, votes: Votes) -> tuple[np.ndarray, float]:
-    """The model's probabilities to the power that makes the votes most likely."""
-    voted = np.flatnonzero(votes.per_item > 0)
-    if len(voted) > 20_000:  # one number needs no more items than this
-        voted = voted[np.linspace(0, len(voted) - 1, 20_000).astype(int)]
-    logs, votes_say = np.log(model[voted]), said[voted]
+class _Believed:
+    """The model's probabilities, and the power of them that makes the votes most likely."""
 
-    def likelihood(power: float) -> float:
-        p = logs * np.float32(power)
-        both = p + votes_say
-        return float((_log_sum(both) - _log_sum(p)).mean())
+    def __init__(self, model: np.ndarray, votes: Votes) -> None:
+        self.logs = np.log(model)
+        voted = np.flatnonzero(votes.per_item > 0)
+        if len(voted) > SAMPLE:
+            voted = voted[np.linspace(0, len(voted) - 1, SAMPLE).astype(int)]
+        self.voted = voted
+        self.sums = [_log_sum(self.logs[voted] * np.float32(t)) for t in TRUST]
 
-    best = max(TRUST, key=likelihood)
-    p = model ** np.float32(best)
-    return np.asarray(p / p.sum(axis=1, keepdims=True)), float(best)
+    def power(self, said: np.ndarray) -> float:
+        """The best of the powers, given the log likelihood of the votes (n, k)."""
+        logs, votes_say = self.logs[self.voted], said[self.voted]
+
+        def likelihood(i: int) -> float:
+            both = _log_sum(logs * np.float32(TRUST[i]) + votes_say)
+            return float((both - self.sums[i]).mean())
+
+        # from the top down: mostly the model is worth believing, and the likelihood has one peak
+        best = len(TRUST) - 1
+        value = likelihood(best)
+        while best > 0 and (lower := likelihood(best - 1)) > value:
+            best, value = best - 1, lower
+        return TRUST[best]
+
+    def to_the(self, power: float) -> np.ndarray:
+        """(n, k) probabilities to a power."""
+        p = np.exp(self.logs * np.float32(power))
+        p /= p.sum(axis=1, keepdims=True)
+        return np.asarray(p)
 
 
 def _log_sum(logs: np.ndarray) -> np.ndarray:
