@@ -138,9 +138,10 @@ def _consensus(ws: Workspace, progress: Progress | None) -> tuple[Judged, Consen
     """Votes and consensus; with the model where a training row was judged and has a label to learn from."""
     judged = _judged(ws)
     head = ws.store.head(TRAIN)
-    model = (judged.train >= 0).any() and head is not None
-    model = model and any(x is not None for x in ws.snapshot(head).labels)  # type: ignore[arg-type]
-    return judged, consensus_of(judged, ws.view(progress).signals if model else None)
+    inside = head is not None and bool((judged.train >= 0).any())
+    if head is None or not inside or not any(x is not None for x in ws.snapshot(head).labels):
+        return judged, consensus_of(judged, None)
+    return judged, consensus_of(judged, ws.view(progress).signals)
 
 
 def examine(
@@ -223,7 +224,7 @@ def _people(consensus: Consensus) -> list[dict[str, Any]]:
     """Annotators, the one whose interval of quality begins lowest first."""
     votes = consensus.votes
     cast = np.bincount(votes.annotator, minlength=len(votes.annotators))
-    others = consensus.without_own()
+    others = consensus.without_own
     compared = np.bincount(votes.annotator[others >= 0], minlength=len(votes.annotators))
     expected, confused = consensus.expected_accuracy(), consensus.confusions(CONFUSIONS)
     out = []

@@ -75,6 +75,7 @@ class Consensus:
         """(n,) probability that the consensus is wrong."""
         return np.asarray(1.0 - self.posterior.max(axis=1, initial=0.0))
 
+    @cached_property
     def without_own(self) -> np.ndarray:
         """(v,) label that everything but the vote itself speaks for; -1 where nothing else does.
 
@@ -93,7 +94,7 @@ class Consensus:
 
     def quality(self, level: float = 0.95) -> list[Interval]:
         """For each annotator the share of votes that the others (and the model) bear out; Wilson."""
-        v, others = self.votes, self.without_own()
+        v, others = self.votes, self.without_own
         known = others >= 0
         n = np.bincount(v.annotator[known], minlength=len(v.annotators))
         hits = np.bincount(v.annotator[known & (others == v.label)], minlength=len(v.annotators))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shlex
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tilth.project import Project
 HEADER = ("id", "text", "rater", "said")
 SKILL = {"ann": 0.95, "bob": 0.85, "cy": 0.7, "dee": 0.9, "eve": 0.5}
 P = ("--project", "p")
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "annotators.md"
 
 
 def judgements(count: int = 380, seed: int = 3) -> list[tuple[str, str, str, str]]:
@@ -224,3 +228,30 @@ def test_drafts_without_annotators_come_from_the_audit(work: Path) -> None:
     known = {(c["a"], c["b"]) for c in drafted["drafted"]}
     assert not known & {(c["a"], c["b"]) for c in more["drafted"]}, "a pair that has a draft is left alone"
     assert before.split("## ")[1] in (work / "p" / "guide.md").read_text("utf-8")
+
+
+def test_the_how_to_runs(tmp_path: Path) -> None:
+    page = PAGE.read_text("utf-8")
+    commands = [
+        shlex.split(line)[2:]
+        for block in re.findall(r"```console\n(.*?)```", page, re.S)
+        for line in block.splitlines()
+    ]
+    assert len(commands) == 9
+    for argv in commands:
+        if argv[0] == "annotators":
+            code = re.findall(r"```python\n(.*?)```", page, re.S)[0]
+            with chdir(tmp_path):
+                exec(compile(code, str(PAGE), "exec"), {})
+        good(*argv, cwd=tmp_path)
+    body = js("annotators", "--project", "tickets", cwd=tmp_path)
+    cem = next(a for a in body["annotators"] if a["name"] == "cem")
+    assert (cem["confusions"][0]["true"], cem["confusions"][0]["said"]) == ("refund", "billing")
+    assert {body["pairs"][0]["a"], body["pairs"][0]["b"]} == {"refund", "billing"}
+    example = re.findall(r"```markdown\n(.*?)```", page, re.S)[0]
+    (tmp_path / "tickets" / "guide.md").write_text(example, "utf-8")
+    assert js("guide", "--save", "--project", "tickets", cwd=tmp_path)["saved"] == 2
+    cited = [
+        f for f in js("audit", "--project", "tickets", cwd=tmp_path)["findings"] if "guide" in f["evidence"]
+    ]
+    assert cited[0]["evidence"]["guide"]["rule"].startswith("Who asks for money back")

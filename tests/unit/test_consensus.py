@@ -49,7 +49,7 @@ def test_one_vote_an_item_is_believed() -> None:
     _, votes = crowd(0, 1, np.linspace(0.5, 0.9, J))
     consensus = fit(votes)
     assert (consensus.label == votes.majority()).all()
-    assert (consensus.without_own() == -1).all(), "nothing else speaks for or against a vote"
+    assert (consensus.without_own == -1).all(), "nothing else speaks for or against a vote"
     assert all(np.isnan(q.value) for q in consensus.quality())
 
 
