@@ -42,9 +42,9 @@ def noise_matrix(probabilities: Array, labels: Array) -> Array:
 
     Notes
     -----
-    Off-diagonal counts are Poisson with rates that are Gamma distributed over the k (k - 1) pairs; mean
-    and spread of that distribution are fitted by moments, so equal rates come out equal (symmetric noise)
-    and rates that stand out are kept (one class that is often taken for another).
+    Off-diagonal counts are Poisson with rates that, relative to how often the given class is used, are
+    Gamma distributed over the k (k - 1) pairs; mean and spread of that distribution are fitted by moments,
+    so even rates come out even and rates that stand out are kept (one class often taken for another).
 
     References
     ----------
@@ -63,25 +63,30 @@ def noise_matrix(probabilities: Array, labels: Array) -> Array:
     sure = rank + 0.5 <= np.maximum(SURE * count, 1.0)[predicted]
     seen = np.zeros((k, k))
     np.add.at(seen, (predicted[sure], labels[sure]), 1.0)
-    rates = _shrunken(seen)
+    rates = _shrunken(seen, np.bincount(labels, minlength=k))
     share = rates.sum(axis=1)
     rates *= (np.minimum(share, MOST) / share)[:, None]
     return np.asarray(rates + np.diag(1.0 - rates.sum(axis=1)))
 
 
-def _shrunken(seen: Array) -> Array:
-    """Off-diagonal rates of counts, (k, k): Gamma-Poisson posterior means."""
+def _shrunken(seen: Array, used: Array) -> Array:
+    """Off-diagonal rates of counts, (k, k): Gamma-Poisson posterior means.
+
+    used : (k,) how often each label was given. Before anything is seen, a class is taken for another one in
+    proportion to it: people err towards the labels that they use, and a class of ten rows would
+    otherwise be expected to hold more errors of the others than rows of its own.
+    """
     k = len(seen)
     off = ~np.eye(k, dtype=bool)
-    exposure = np.broadcast_to(seen.sum(axis=1, keepdims=True), (k, k))
+    share = np.where(off, used + 1.0, 0.0)
+    share *= (k - 1) / share.sum(axis=1, keepdims=True)
+    exposure = seen.sum(axis=1, keepdims=True) * share
     counts, trials = seen[off], exposure[off]
     mean = max(float(counts.sum() / max(trials.sum(), 1.0)), LEAST / (k - 1))
     excess = float(((counts - mean * trials) ** 2).sum() - mean * trials.sum())
     shape = mean**2 * float((trials**2).sum()) / excess if excess > 0 else np.inf
     shape = min(max(shape, 1e-3), 1e6)
-    rates = (shape + seen) / (shape / mean + exposure)
-    np.fill_diagonal(rates, 0.0)
-    return np.asarray(rates)
+    return np.asarray((shape + seen) / (shape / mean + exposure) * share)
 
 
 def sharpen(probabilities: Array, matrix: Array) -> Array:

@@ -116,3 +116,14 @@ def test_clean_labels_stay_clean() -> None:
     s = judge(tuple("abcd"), y, out_of_sample(x, y, 4, 1.0, fold=fold), fold)
     assert (s.p_wrong() > 0.5).sum() <= 15
     assert calibrate(out_of_sample(x, y, 4, 1.0, fold=fold), y).noise < 0.01
+
+
+def test_a_small_class_is_given_by_mistake_as_seldom_as_it_is_given_at_all() -> None:
+    # 10 % of errors into classes of 900, 900 and 20 rows: the small one must not look wholly wrong
+    rng = np.random.default_rng(11)
+    true = np.repeat([0, 1, 2], [900, 900, 20])
+    p = softmax(8.0 * np.eye(3, dtype=np.float32)[true])
+    given = np.where((rng.uniform(size=1820) < 0.1) & (true < 2), 1 - true, true)
+    matrix = noise_matrix(p, given)
+    assert matrix[0, 1] == pytest.approx(0.1, abs=0.04)
+    assert 900 * (matrix[0, 2] + matrix[1, 2]) < 5
