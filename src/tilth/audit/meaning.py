@@ -2,7 +2,8 @@
 
 Two rows say the same when their embeddings are several times nearer to each other than a row of this data
 usually is to its nearest neighbour: the threshold follows the data, so that a set of a thousand paraphrases
-of one question is not a thousand findings. Copies of the text (TIL201, TIL202, TIL203) are left out here,
+of one question is not a thousand findings. Rows with different labels are held against each other from half
+that nearness on, because there at least one label is in doubt. Copies of the text (TIL201, TIL202, TIL203) are left out here,
 and rows that differ in a number say different things, however near they are.
 
 The neighbours are kept by the view, so another threshold needs no new search.
@@ -58,11 +59,11 @@ class _Meaning:
         """Why this check cannot say anything about these data, or ""."""
         return "" if view.space is not None else "needs embeddings; the recipe text-embed.v1 has them"
 
-    def least(self, neighbours: Neighbours) -> float:
-        """The least similarity of rows that say the same: so many times nearer than usual."""
+    def least(self, neighbours: Neighbours, share: float = 1.0) -> float:
+        """The least similarity of rows that say the same: so many times (a share of that) nearer than usual."""
         if self.threshold is not None:
             return self.threshold
-        return 1.0 - max(1.0 - usual_similarity(neighbours), EQUAL) / self.nearer
+        return 1.0 - max(1.0 - usual_similarity(neighbours), EQUAL) / max(self.nearer * share, 1.0)
 
 
 class SameMeaning(_Meaning):
@@ -82,10 +83,12 @@ class SameMeaning(_Meaning):
         near = view.neighbours
         if near is None or near.index.size == 0:
             return []
-        least, usual, n = self.least(near), usual_similarity(near), len(view.train)
-        line, column = np.nonzero(near.similarity >= least)
+        usual, n, y = usual_similarity(near), len(view.train), view.signals.labels
+        line, column = np.nonzero(near.similarity >= self.least(near, 0.5))
         a, b = line, near.index[line, column].astype(np.int64)
         similarity = near.similarity[line, column]
+        keep = (similarity >= self.least(near)) | ((y[a] != y[b]) & (y[a] >= 0) & (y[b] >= 0))
+        a, b, similarity = a[keep], b[keep], similarity[keep]
         if view.has_texts:
             same = view.copies.clusters()[:n]
             keep = same[a] != same[b]

@@ -189,6 +189,11 @@ def audit(console: Console, body: Json, *, limit: int = 20) -> None:
         agree = share(body["out_of_sample_accuracy"])
         screen.line(f"a model that never saw the row agrees with {agree} of the labels")
     _failed(screen, body.get("failed"))
+    reached = number(mapping(body.get("neighbours")).get("recall"))
+    if reached is not None and reached < 0.985:
+        screen.line(
+            f"{share(reached)} of the nearest rows were found, by a sample: some copies may be missed"
+        )
     counts, others = mapping(body.get("counts")), body.get("plugins")
     lines = [(one_line(c, 12), code_name(c, others) or NONE, count(n)) for c, n in sorted(counts.items())]
     lines += [
