@@ -22,7 +22,7 @@ def at(angle: float, base: np.ndarray, aside: np.ndarray) -> np.ndarray:
 
 
 def view(pairs: list[tuple[float, str]], *, n: int = 300, texts: list[str] | None = None) -> View:
-    """n rows of noise in two classes, then for each pair a row at that cosine to row 0, 1, 2 ... of this label."""
+    """n rows of noise in two classes, then rows at these cosines to rows 0, 1, 2 ... with these labels."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(n, 40))
     x /= np.linalg.norm(x, axis=1, keepdims=True)

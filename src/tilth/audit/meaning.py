@@ -3,8 +3,8 @@
 Two rows say the same when their embeddings are several times nearer to each other than a row of this data
 usually is to its nearest neighbour: the threshold follows the data, so that a set of a thousand paraphrases
 of one question is not a thousand findings. Rows with different labels are held against each other from half
-that nearness on, because there at least one label is in doubt. Copies of the text (TIL201, TIL202, TIL203) are left out here,
-and rows that differ in a number say different things, however near they are.
+that nearness on, because there at least one label is in doubt. Copies of the text (TIL201, TIL202, TIL203)
+are left out here, and rows that differ in a number say different things, however near they are.
 
 The neighbours are kept by the view, so another threshold needs no new search.
 
@@ -60,7 +60,7 @@ class _Meaning:
         return "" if view.space is not None else "needs embeddings; the recipe text-embed.v1 has them"
 
     def least(self, neighbours: Neighbours, share: float = 1.0) -> float:
-        """The least similarity of rows that say the same: so many times (a share of that) nearer than usual."""
+        """The least similarity of rows that say the same: `nearer` * `share` times nearer than usual."""
         if self.threshold is not None:
             return self.threshold
         return 1.0 - max(1.0 - usual_similarity(neighbours), EQUAL) / max(self.nearer * share, 1.0)
