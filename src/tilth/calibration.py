@@ -35,6 +35,9 @@ DRAWS = 1_000
 POINTS = 25
 
 
+Matrix2 = tuple[tuple[float, float], tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Prior:
     """What is known about a curve before any verdict.
@@ -45,18 +48,33 @@ class Prior:
     covariance : of the two, between data sets.
     spread : standard deviation of the offset of a bin.
     settings : number of (data set, kind of noise, rate) that they were measured on.
+    by_copy : how the mean follows from the curve of errors planted in a copy of the data: two lines
+        (constant, factor of its intercept, factor of its slope), by least squares over the settings.
+    left : covariance that remains then.
     """
 
     mean: tuple[float, float]
-    covariance: tuple[tuple[float, float], tuple[float, float]]
+    covariance: Matrix2
     spread: float
     settings: int
+    by_copy: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    left: Matrix2 | None = None
+
+    def after_copy(self, intercept: float, slope: float) -> Prior:
+        """The prior once errors were planted in a copy and their curve was found."""
+        if self.by_copy is None or self.left is None:
+            return self
+        first, second = (float(np.dot(line, [1.0, intercept, slope])) for line in self.by_copy)
+        return Prior((first, second), self.left, self.spread, self.settings)
 
 
-WRONG = Prior((0.0, 1.0), ((0.49, 0.0), (0.0, 0.06)), 0.4, 0)
-"""Of P(wrong) as `tilth.signals` claims it."""
-RIGHT = Prior((0.0, 1.0), ((0.49, 0.0), (0.0, 0.06)), 0.4, 0)
-"""Of the probability that the suggested label is the right one."""
+WRONG = Prior(
+    (0.630, 0.850), ((2.667, 0.329), (0.329, 0.176)), 0.66, 160,
+    by_copy=((0.482, 0.257, 0.444), (0.417, -0.070, 0.517)), left=((2.51, 0.24), (0.24, 0.144)),
+)  # fmt: skip
+"""Of P(wrong) as `tilth.signals` claims it; measured by `benchmarks/calibration.py --prior`."""
+RIGHT = Prior((0.497, 0.839), ((2.621, 0.329), (0.329, 0.171)), 0.56, 160)
+"""Of the probability that the suggested label is the right one; measured alike."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +121,18 @@ class Belief:
     ----------
     intercept, slope : (d,) draws.
     offset : (d, BINS) draws.
-    verdicts : number of verdicts behind it; 0: the prior.
+    seen : (m,) claims of the verdicts behind it, ascending; none: the prior.
     """
 
     intercept: np.ndarray
     slope: np.ndarray
     offset: np.ndarray
-    verdicts: int
+    seen: np.ndarray
+
+    @property
+    def verdicts(self) -> int:
+        """Number of verdicts behind it."""
+        return len(self.seen)
 
     def draws(self, x: np.ndarray) -> np.ndarray:
         """(d, m) probabilities at logits x of the claim."""
@@ -193,7 +216,7 @@ def believe(prior: Prior, judged: Judged, *, draws: int = DRAWS, seed: int = 0) 
     log_delta -= np.log(np.exp(log_delta).sum())
     if len(judged) == 0:
         ab = mean + rng.standard_normal((draws, 2)) @ root.T
-        return Belief(ab[:, 0], ab[:, 1], prior.spread * rng.standard_normal((draws, BINS)), 0)
+        return Belief(ab[:, 0], ab[:, 1], prior.spread * rng.standard_normal((draws, BINS)), judged.claimed)
     cells = _cells(judged)
     centre, scale = mean, root
     # the second grid lies where the first one found the mass
@@ -215,7 +238,7 @@ def believe(prior: Prior, judged: Judged, *, draws: int = DRAWS, seed: int = 0) 
     ab = grid[picked] + jitter @ np.asarray(np.linalg.lstsq(unit, grid - grid.mean(axis=0), rcond=None)[0])
     share = np.exp(by_bin[picked] - _log_sum(by_bin[picked])[..., None])
     chosen = (share.cumsum(axis=2) < rng.random((draws, BINS, 1))).sum(axis=2)
-    return Belief(ab[:, 0], ab[:, 1], delta[np.minimum(chosen, len(delta) - 1)], len(judged))
+    return Belief(ab[:, 0], ab[:, 1], delta[np.minimum(chosen, len(delta) - 1)], np.sort(judged.claimed))
 
 
 def _likelihood(
@@ -286,35 +309,40 @@ class Reach:
 
 
 def largest_set(
-    belief: Belief, claimed: np.ndarray, rate: float, *, level: float = 0.9, seed: int = 0
+    belief: Belief, claimed: np.ndarray, rate: float, *, level: float = 0.95, seed: int = 0
 ) -> Reach:
     """The largest set of rows with the highest claims whose false-discovery rate is at most `rate`.
+
+    The share of false discoveries in these very rows stays below the rate in `level` of the draws; a set
+    has 1 / rate rows at least (in a smaller one a single error breaks the rate) and half as many verdicts
+    among claims as high (else only the shape of the curve would vouch for it). So before the first
+    verdicts there is none.
 
     Parameters
     ----------
     claimed : (n,) claimed probability that changing the row is right.
     rate : the false-discovery rate asked for, in (0, 1).
-    level : the upper end of an interval of this level (one-sided) has to stay below the rate.
+    level : how sure it has to be that the rate is kept.
 
     References
     ----------
     Benjamini and Hochberg, 1995; Efron, "Large-scale inference", 2010 (the rate as the mean of local
     false-discovery rates over the set).
     """
+    nothing = Reach(2.0, 0, Interval(0.0, 0.0, 0.0))
     if len(claimed) == 0:
-        return Reach(2.0, 0, Interval(0.0, 0.0, 0.0))
+        return nothing
     x, count = _histogram(logit(claimed), 0.05)
     x, count = x[::-1], count[::-1]
-    false = 1.0 - belief.draws(x)
-    size = np.cumsum(count)
-    mean = (false.mean(axis=0) * count).cumsum() / size
+    false, size = 1.0 - belief.draws(x), np.cumsum(count)
     lucky = np.random.default_rng(seed).binomial(count, false).cumsum(axis=1) / size
-    high = np.quantile(lucky, level, axis=0)
-    low = np.quantile(lucky, 1 - level, axis=0)
-    fits = np.flatnonzero(high <= rate)
+    low, high = np.quantile(lucky, [1 - level, level], axis=0)
+    seen = belief.verdicts - np.searchsorted(np.sort(logit(belief.seen)), x - 0.025)
+    fits = np.flatnonzero((high <= rate) & (size >= 1 / rate) & (seen >= 0.5 / rate))
     if len(fits) == 0:
-        return Reach(2.0, 0, Interval(float(mean[0]), float(low[0]), float(high[0])))
+        return nothing
     last = int(fits[-1])
     order = np.sort(np.asarray(claimed, dtype=np.float64))[::-1]
-    found = Interval(float(mean[last]), float(low[last]), float(high[last]))
+    mean = float((false.mean(axis=0) * count)[: last + 1].sum() / size[last])
+    found = Interval(mean, float(low[last]), float(high[last]))
     return Reach(float(order[size[last] - 1]), int(size[last]), found)

@@ -98,7 +98,7 @@ class Relabelling:
     decided : ops that a reviewer decided.
     bulk : ops that follow the suggestion at the rate.
     rate : the false-discovery rate asked for, None without bulk ops.
-    estimate : its estimate for the bulk ops, with an 80 % interval.
+    estimate : its estimate for the bulk ops, with a 90 % interval.
     basis, verdicts : verdicts or prior, and how many verdicts there are.
     """
 
@@ -219,7 +219,7 @@ def relabel(ws: Workspace, *, rate: float | None, revises: str) -> Relabelling:
         if revises:
             allowed &= np.array([i in touched for i in rows.ids], dtype=bool)
         reach = trust.reach(rate, allowed)
-        estimate = reach.rate
+        estimate = reach.rate if reach.count else None
         chosen = np.flatnonzero(trust.open & allowed & (trust.fits >= reach.least))
         ops += [_suggested(rows, trust, int(i)) for i in chosen]
     bulk = len(ops) - decided

@@ -48,10 +48,10 @@ def systematic(chance: np.ndarray, order: np.ndarray, rng: np.random.Generator) 
     ----------
     Madow, "On the theory of systematic sampling, II", Annals of Mathematical Statistics 1949.
     """
-    if len(chance) == 0:
+    n = round(float(chance.sum()))
+    if n == 0:
         return np.empty(0, dtype=np.int64)
     along = np.cumsum(chance[order])
-    n = round(float(along[-1]))
     along *= n / along[-1]  # rounding of a long sum must not lose the last row
     marks = np.arange(n) + rng.random()
     return np.asarray(order[np.searchsorted(along, marks, side="right")], dtype=np.int64)

@@ -330,6 +330,7 @@ class Workspace:
         from dataclasses import replace
 
         from tilth.audit.selftest import SelfTest, self_test
+        from tilth.audit.trust import trust
 
         began, view = time.process_time(), self.view(progress)
         if progress:
@@ -338,5 +339,9 @@ class Workspace:
             found = self_test(self.recipe, view, audit.findings, self.config.columns.text)
         except Exception as error:  # as for a detector: to be seen, not to take the audit down
             found = SelfTest(0, audit.rows, failed=f"{type(error).__name__}: {error}")
+        believed = audit.trust
+        if found.curve and not self.heard():
+            claims = self._claims(progress)
+            believed = trust(claims.signals, claims.train, (), found.curve).to_json()
         seconds = audit.seconds + time.process_time() - began
-        return replace(audit, self_test=found.to_json(), seconds=seconds)
+        return replace(audit, self_test=found.to_json(), trust=believed, seconds=seconds)

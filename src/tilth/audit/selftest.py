@@ -24,6 +24,7 @@ import numpy as np
 from tilth import stats
 from tilth.audit.base import Finding, View
 from tilth.audit.run import detectors, look, run
+from tilth.calibration import Judged, platt
 from tilth.data import Row, Snapshot, Value
 from tilth.recipes.base import Recipe
 from tilth.signals import Signals
@@ -85,18 +86,22 @@ class SelfTest:
     ----------
     rows, of : rows that were copied, of how many.
     scores : one for each detector that faults were planted for, by code.
+    curve : intercept and slope that turn the claimed P(wrong) of the copy into what was planted.
     failed : why there is no self-test; "" when there is one.
     """
 
     rows: int
     of: int
     scores: Sequence[Score] = field(default=())
+    curve: tuple[float, float] | None = None
     failed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The self-test as a JSON object."""
         scores = [s.to_json() for s in self.scores]
-        return {"rows": self.rows, "of": self.of, "scores": scores, "failed": self.failed}
+        curve = self.curve and [round(v, 4) for v in self.curve]
+        body = {"rows": self.rows, "of": self.of, "scores": scores, "curve": curve}
+        return body | {"failed": self.failed}
 
 
 def self_test(
@@ -137,35 +142,40 @@ def self_test(
     seen = look(recipe, copy, view.evaluation, text, classes=view.signals.classes)
     found, failed = run(seen, [d for d in detectors([]) if d.code in PLANTED])
     foreign = {row.id for some in made.values() for row in some}
-    scores = [_labels(view, seen, base, wrong, found)] if "TIL101" not in failed else []
+    planted = _planted(view, seen, base, wrong)
+    scores = [_labels(view, found, base, planted)] if "TIL101" not in failed else []
     scores += [
         _score(code, {r.id for r in some}, [f for f in found if f.code == code], before[code] | foreign)
         for code, some in made.items()
         if some and code not in failed
     ]
-    return SelfTest(len(base), n, tuple(scores))
+    return SelfTest(len(base), n, tuple(scores), platt(planted.claimed, planted.happened, planted.weight))
 
 
-def _labels(
-    view: View, seen: View, base: np.ndarray, wrong: Mapping[int, str], found: Sequence[Finding]
-) -> Score:
-    """Wrong labels: an unplanted row counts as right by its probability of being right."""
+def _planted(view: View, seen: View, base: np.ndarray, wrong: Mapping[int, str]) -> Judged:
+    """P(wrong) in the copy and what was planted; an unplanted row weighs as much as it seems right."""
+    at = [seen.train.index[view.train.ids[i]] for i in base.tolist()]
+    happened = np.array([float(i in wrong) for i in base.tolist()])
+    weight = np.where(happened > 0, 1.0, 1.0 - view.signals.p_wrong()[base])
+    return Judged(seen.signals.p_wrong()[at].astype(np.float64), happened, weight)
+
+
+def _labels(view: View, found: Sequence[Finding], base: np.ndarray, planted: Judged) -> Score:
+    """How wrong labels were found, by flag and by rank."""
     alarms = {i for f in found if f.code == "TIL101" for i in f.rows}
-    planted = np.array([i in wrong for i in base.tolist()])
-    weight = np.where(planted, 1.0, 1.0 - view.signals.p_wrong()[base])
     raised = np.array([view.train.ids[i] in alarms for i in base.tolist()])
-    hits, flagged = int((planted & raised).sum()), float(weight[raised].sum())
-    score = seen.signals.p_wrong()[[seen.train.index[view.train.ids[i]] for i in base.tolist()]]
-    order = np.argsort(-score, kind="stable")
-    precision = np.cumsum(planted[order]) / np.maximum(np.cumsum(weight[order]), 1e-9)
+    wrong, weight = planted.happened > 0, planted.weight
+    hits, flagged, count = int((wrong & raised).sum()), float(weight[raised].sum()), int(wrong.sum())
+    order = np.argsort(-planted.claimed, kind="stable")
+    precision = np.cumsum(wrong[order]) / np.maximum(np.cumsum(weight[order]), 1e-9)
     return Score(
         "TIL101",
-        len(wrong),
+        count,
         hits,
         flagged,
-        stats.wilson(hits, len(wrong)),
+        stats.wilson(hits, count),
         stats.wilson(hits, flagged),
-        float(precision[planted[order]].mean()),
+        float(precision[wrong[order]].mean()),
     )
 
 

@@ -98,7 +98,12 @@ def judged(verdicts: Sequence[Verdict], claim: Callable[[Verdict], float], event
     return Judged(claimed, np.array([float(getattr(v, event)) for v in told]), weight)
 
 
-def trust(signals: Signals, rows: Snapshot, verdicts: Sequence[Verdict]) -> Trust:
+def trust(
+    signals: Signals,
+    rows: Snapshot,
+    verdicts: Sequence[Verdict],
+    copy: tuple[float, float] | None = None,
+) -> Trust:
     """Recalibrate signals by the standing verdicts of a project.
 
     Parameters
@@ -106,13 +111,15 @@ def trust(signals: Signals, rows: Snapshot, verdicts: Sequence[Verdict]) -> Trus
     signals : of the rows, as claimed.
     rows : their present labels.
     verdicts : the newest one on each row; those on rows that are gone teach the curve all the same.
+    copy : curve of errors planted in a copy of the rows (intercept and slope), where there was a self-test.
     """
     n = len(signals.labels)
     labelled = signals.labels >= 0
     suggested = signals.suggestion()
     claimed = signals.p_wrong().astype(np.float64)
     fits = signals.posterior[np.arange(n), suggested].astype(np.float64)
-    wrong = calibration.believe(calibration.WRONG, judged(verdicts, lambda v: v.row.p_wrong, "wrong"))
+    prior = calibration.WRONG.after_copy(*copy) if copy else calibration.WRONG
+    wrong = calibration.believe(prior, judged(verdicts, lambda v: v.row.p_wrong, "wrong"))
     right = calibration.believe(
         calibration.RIGHT, judged(verdicts, lambda v: v.row.p_suggested, "right_suggestion")
     )
