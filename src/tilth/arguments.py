@@ -120,13 +120,16 @@ def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> Non
 
 
 def _slice_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    """Verbs about parts of the data."""
+    """Verbs about parts of the data and copies."""
     p = verb("slices", "where the model is weak: named and discovered slices, classes, floors")
     p.add_argument("--keep", metavar="NAME", help="write this discovered slice into tilth.toml")
     p.add_argument("--floor", type=_share, metavar="SCORE", help="with --keep: its least score, e.g. 0.8")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="weak classes to show (default 20)")
     p = verb("confusions", "pairs of classes that are taken for each other more than others")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="pairs to show (default 10)")
+    p = verb("duplicates", "groups of copies in train and the evaluation set, at any threshold")
+    p.add_argument("--threshold", type=float, metavar="T", help="least similarity (default: tilth.toml)")
+    p.add_argument("--limit", type=_count, default=20, metavar="N", help="groups to show (default 20)")
 
 
 def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -145,6 +145,17 @@ class Collect:
 
 
 @dataclass(frozen=True)
+class CopyChoice:
+    """[copies]: least Jaccard similarity of character 5-grams from which two texts count as near copies."""
+
+    threshold: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0.3 <= self.threshold <= 1:
+            raise ConfigError(f"threshold is {self.threshold}; give a similarity from 0.3 to 1")
+
+
+@dataclass(frozen=True)
 class Config:
     """All of tilth.toml.
 
@@ -162,6 +173,7 @@ class Config:
     money: Prices = field(default_factory=Prices)
     evaluation: Evaluation = field(default_factory=Evaluation)
     collect: Collect = field(default_factory=Collect)
+    copies: CopyChoice = field(default_factory=CopyChoice)
     slices: Mapping[str, str] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
 
@@ -174,6 +186,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "money": Prices,
     "evaluation": Evaluation,
     "collect": Collect,
+    "copies": CopyChoice,
 }
 
 

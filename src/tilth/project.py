@@ -20,6 +20,7 @@ from tilth.workspace import TRAIN, Workspace, utc_now
 if TYPE_CHECKING:
     from tilth.annotators import Annotators
     from tilth.audit.run import Audit
+    from tilth.duplicates import Duplicates
     from tilth.guide import Clause
     from tilth.improvement import Improvement
     from tilth.intake import Intake
@@ -304,6 +305,12 @@ class Project:
 
         return learning_curves(self.workspace, worth=worth, progress=self.progress)
 
+    def duplicates(self, threshold: float | None = None) -> Duplicates:
+        """Groups of copies in train and the evaluation set; another threshold needs no new search."""
+        from tilth.duplicates import duplicates
+
+        return duplicates(self.workspace, threshold, self.progress)
+
     def propose(self) -> list[PatchInfo]:
         """Make a handful of patches out of the findings, the largest predicted gain first."""
         from tilth.evaluation import propose_repair
@@ -400,18 +407,15 @@ class Project:
         """Versions of a data set, oldest first."""
         versions = self.workspace.store.versions(dataset)
         if not versions:
-            raise NotFound(f"data set {dataset!r} has no versions; there are {self._names()}")
+            names = ", ".join(self.workspace.store.datasets()) or "none yet"
+            raise NotFound(f"data set {dataset!r} has no versions; there are {names}")
         return versions
-
-    def _names(self) -> str:
-        return ", ".join(self.workspace.store.datasets()) or "none yet"
 
     def diff(self, a: str, b: str) -> Iterator[Op]:
         """Ops that turn version a into version b (of one data set)."""
         store = self.workspace.store
         first = store.version(a)
-        second = store.version(b, first.dataset)
-        return store.diff(first, second)
+        return store.diff(first, store.version(b, first.dataset))
 
     def diff_counts(self, a: str, b: str) -> dict[str, int]:
         """How many rows differ between two versions, by kind of op."""

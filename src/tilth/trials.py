@@ -102,12 +102,12 @@ def _arms(
     return x, comparison, touched, classes
 
 
-def _copied(patch: Patch, evaluation: Snapshot, text: str) -> np.ndarray:
+def _copied(patch: Patch, evaluation: Snapshot, text: str, threshold: float) -> np.ndarray:
     """Mask of evaluation rows that the patch would bring into train: whoever learned a row cannot fail it."""
     new = [str(row.fields.get(text, "")) for row in _new_rows(patch.ops)]
     if not new or not len(evaluation):
         return np.zeros(len(evaluation), dtype=bool)
-    copies = find_copies([*new, *evaluation.texts(text)])
+    copies = find_copies([*new, *evaluation.texts(text)], threshold=threshold)
     inside = np.unique(copies.exact[: len(new)])
     first, second = copies.pairs.T
     near = [first[np.isin(second, inside)], second[np.isin(first, inside)]]
@@ -167,7 +167,7 @@ def measure_patch(ws: Workspace, patch: Patch, *, progress: Progress | None = No
     base, evaluation = ws.snapshot(base_version), ws.evaluation()
     view = ws.view(progress)
     usable, leaks, unknown = scorable(view, evaluation)
-    copied = usable & _copied(patch, evaluation, ws.config.columns.text)
+    copied = usable & _copied(patch, evaluation, ws.config.columns.text, ws.config.copies.threshold)
     usable &= ~copied
     judges = evaluation.take(np.flatnonzero(usable & deciding_half(evaluation.ids)).tolist())
     if len(judges) < 10:

@@ -218,7 +218,9 @@ class Workspace:
         """Name of the audit of a version; verdicts and plug-ins make another audit."""
         from tilth.audit.run import offered
 
-        others = ((p.name, p.package, p.digest, p.problem) for p in offered())
+        others = [(p.name, p.package, p.digest, p.problem) for p in offered()]
+        if self.config.copies.threshold != 0.7:
+            others.append(("copies", "", str(self.config.copies.threshold), ""))
         return self.key("audit", version, self.eval_id(), *self.heard(), *self._said(), *others)
 
     def _claims(self, progress: Progress | None = None) -> View:
@@ -231,7 +233,9 @@ class Workspace:
             text = self.config.columns.text
             rows, evaluation = self.snapshot(version), self.evaluation()
             self._refuse_unreadable(rows)
-            found = look(self.recipe, rows, evaluation, text, progress=progress)
+            found = look(
+                self.recipe, rows, evaluation, text, progress=progress, threshold=self.config.copies.threshold
+            )
             self._views = {key: replace(found, judged=self.judged())}
         return self._views[key]
 

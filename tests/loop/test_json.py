@@ -110,6 +110,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "curve", js("curve", "--class", "cards", "--out", "c.html", *p, cwd=work)
     yield "slices", js("slices", *p, cwd=work)
     yield "confusions", js("confusions", *p, cwd=work)
+    yield "duplicates", js("duplicates", *p, cwd=work)
+    yield "duplicates", js("duplicates", "--threshold", "0.55", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)

@@ -183,6 +183,7 @@ def look(
     classes: tuple[str, ...] | None = None,
     features: Matrix | None = None,
     progress: Progress | None = None,
+    threshold: float = 0.7,
 ) -> View:
     """Compute what detectors look at: features, copies, out-of-sample signals.
 
@@ -191,13 +192,14 @@ def look(
     text : name of the column that holds the input.
     classes : fix the class names; default those that occur in train.
     features : of the train rows, when they are known already.
+    threshold : least similarity of near copies.
     """
     texts, eval_texts = train.texts(text), evaluation.texts(text)
     learned = None
     if features is None:
         learned, features = recipe.learn(texts)
     names, labels = encode_labels(train.labels, classes)
-    copies = find_copies([*texts, *eval_texts])
+    copies = find_copies([*texts, *eval_texts], threshold=threshold, progress=progress)
     fold = group_folds(labels, copies.clusters()[: len(train)], FOLDS)
     logits = out_of_sample(features, labels, max(len(names), 1), recipe.penalty, fold=fold, progress=progress)
     if (labels >= 0).sum() == 0 or not names:

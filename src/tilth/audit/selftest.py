@@ -144,7 +144,9 @@ def self_test(
     }
     rows = [_relabelled(view.train.row(i), wrong.get(i)) for i in base.tolist()]
     copy = Snapshot.of([*rows, *(row for some in made.values() for row in some)])
-    seen = look(recipe, copy, view.evaluation, text, classes=view.signals.classes)
+    seen = look(
+        recipe, copy, view.evaluation, text, classes=view.signals.classes, threshold=view.copies.threshold
+    )
     found, failed = run(seen, [d for d in detectors([]) if d.code in PLANTED])
     foreign = {row.id for some in made.values() for row in some}
     planted = _planted(view, seen, base, wrong)

@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from tilth.arguments import parser
-from tilth.cli import annotators, curves, datasets, patches, planning, plugins, reviews, slices
+from tilth.cli import annotators, copies, curves, datasets, patches, planning, plugins, reviews, slices
 from tilth.cli.console import console, fail
 
 __all__ = ["main", "parser"]
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
-    **planning.VERBS, **curves.VERBS, **slices.VERBS,
+    **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
 }  # fmt: skip
 
 

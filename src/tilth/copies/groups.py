@@ -8,7 +8,9 @@ Journal of Graph Algorithms and Applications 8, 2004.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -79,6 +81,32 @@ class Copies:
                 f"search again with find_copies(texts, threshold={threshold})"
             )
         return replace(self, threshold=threshold)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object; texts are named by position, those without a copy are left out."""
+        first = np.unique(self.exact, return_index=True)[1]
+        order = np.argsort(self.exact, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.exact[order])) + 1)
+        return {
+            "texts": len(self.exact),
+            "exact": [p.tolist() for p in parts if len(p) > 1],
+            "pairs": first[self.verified].tolist() if len(self.verified) else [],
+            "alike": self.alike.tolist(),
+            "threshold": self.threshold,
+            "floor": self.floor,
+            "skipped": self.skipped,
+        }
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> Copies:
+        """The inverse of to_json."""
+        first = np.arange(body["texts"])
+        for group in body["exact"]:
+            first[group] = group[0]
+        exact = np.unique(first, return_inverse=True)[1]
+        pairs = np.array(body["pairs"], dtype=np.int64).reshape(-1, 2)
+        alike = np.array(body["alike"], dtype=float)
+        return Copies(exact, exact[pairs], alike, body["threshold"], body["floor"], body["skipped"])
 
     def head(self, n: int) -> Copies:
         """Copies among the first n texts alone."""

@@ -1,0 +1,143 @@
+"""`tilth duplicates`: groups of copies in train and in the evaluation set, at any threshold.
+
+The search is made once for a version and kept with its similarities; another threshold only groups anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tilth.copies import Copies, Group, find_copies
+from tilth.data import Snapshot
+from tilth.errors import InputError
+from tilth.signals import Progress
+from tilth.workspace import EVAL, TRAIN, Workspace
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Duplicates", "duplicates"]
+
+EXCERPT = 160
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Groups of copies of one version of train and the evaluation set.
+
+    Attributes
+    ----------
+    version, eval_version : what was searched; eval_version is "" without an evaluation set.
+    rows, eval_rows : how many rows that is.
+    threshold : least Jaccard similarity of near copies.
+    floor : the lowest threshold that needs no new search.
+    skipped : comparisons that were left out because very many rows have a passage in common.
+    groups : as `tilth duplicates --json` prints them, the largest first.
+    """
+
+    version: str
+    eval_version: str
+    rows: int
+    eval_rows: int
+    threshold: float
+    floor: float
+    skipped: int
+    groups: Sequence[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as a JSON object."""
+        return {
+            "version": self.version,
+            "eval_version": self.eval_version,
+            "rows": self.rows,
+            "eval_rows": self.eval_rows,
+            "threshold": self.threshold,
+            "floor": self.floor,
+            "skipped": self.skipped,
+            "surplus": sum(max(g["train"] - 1, 0) for g in self.groups),
+            "leaking": sum(g["train"] > 0 and g["eval"] > 0 for g in self.groups),
+            "groups": list(self.groups),
+        }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One line for each row of a group."""
+        from tilth.frames import frame
+
+        return frame([{"group": i, **m} for i, g in enumerate(self.groups) for m in g["members"]])
+
+    def __str__(self) -> str:
+        return f"{len(self.groups):,} groups of copies in {self.rows:,} rows (threshold {self.threshold:g})"
+
+    def _repr_html_(self) -> str:
+        from tilth.frames import html_table
+
+        keys = ("representative", "train", "eval", "least", "text")
+        return html_table(str(self), [{k: g[k] for k in keys} for g in self.groups])
+
+
+def duplicates(ws: Workspace, threshold: float | None = None, progress: Progress | None = None) -> Duplicates:
+    """Copies in the head of train and the evaluation set.
+
+    Parameters
+    ----------
+    threshold : least similarity of near copies, in (0, 1]; default [copies] threshold.
+
+    Raises
+    ------
+    InputError : the threshold is none.
+    """
+    least = ws.config.copies.threshold if threshold is None else threshold
+    if not 0 < least <= 1:
+        raise InputError(f"threshold {least:g} is no similarity; give a number above 0 and up to 1, e.g. 0.8")
+    version, evaluation = ws.head(TRAIN), ws.store.head(EVAL)
+    train, other = ws.snapshot(version), ws.evaluation()
+    column = ws.config.columns.text
+    texts = [*train.texts(column), *other.texts(column)]
+    key = ws.key("copies", version.id, ws.eval_id())
+    known = ws.store.record("copies", key)
+    copies = None if known is None else Copies.from_json(known)
+    if copies is None or least < copies.floor:
+        copies = find_copies(texts, threshold=least, progress=progress)
+        ws.store.put_record("copies", key, copies.to_json(), subject=version.id, now=ws.clock())
+    copies = copies.at(least)
+    return Duplicates(
+        version.id,
+        evaluation.id if evaluation else "",
+        len(train),
+        len(other),
+        least,
+        copies.floor,
+        copies.skipped,
+        [_group(g, train, other, texts) for g in copies.groups()],
+    )
+
+
+def _group(group: Group, train: Snapshot, other: Snapshot, texts: Sequence[str]) -> dict[str, Any]:
+    n, members = len(train), []
+    for i, alike, exact in zip(group.rows.tolist(), group.similarity.tolist(), group.exact, strict=True):
+        part, at = (train, i) if i < n else (other, i - n)
+        members.append(
+            {
+                "id": part.ids[at],
+                "dataset": TRAIN if i < n else EVAL,
+                "label": part.labels[at],
+                "similarity": round(alike, 4),
+                "kind": "exact" if exact else ("words" if alike == 1 else "near"),
+                "text": " ".join(texts[i][: 4 * EXCERPT].split())[:EXCERPT],
+            }
+        )
+    inside = int(np.count_nonzero(group.rows < n))
+    return {
+        "representative": members[0]["id"],
+        "train": inside,
+        "eval": len(members) - inside,
+        "least": members[-1]["similarity"] if members[-1]["kind"] != "exact" else 1.0,
+        "labels": dict(Counter(m["label"] for m in members if m["label"] is not None)),
+        "text": members[0]["text"],
+        "members": members,
+    }
