@@ -67,6 +67,8 @@ def crowd() -> dict[str, Any]:
         found["tilth majority"] = {"accuracy": right(lambda i, v=votes, x=majority: v.labels[x[i]])}
         peers = {"crowd-kit DawidSkene": DawidSkene(100), "crowd-kit OneCoin": OneCoinDawidSkene(100),
                  "crowd-kit MMSR": MMSR(), "crowd-kit majority": MajorityVote()}  # fmt: skip
+        if len(votes) > 20_000:  # 47 CPU seconds on AdultContent2, for the accuracy of the majority
+            del peers["crowd-kit MMSR"]
         for peer, method in peers.items():
             with clock() as used:
                 said = method.fit_predict(frame)
@@ -97,7 +99,7 @@ def simulated() -> dict[str, Any]:
         np.fill_diagonal(confused, 1e-6)
         rank = np.argsort(np.argsort(p[np.arange(len(y)), y])) / len(y)
         for mix in mixes:
-            for kind in KINDS:
+            for kind in KINDS if data == "digits" else KINDS[::2]:
                 for per in (1, 2, 3, 5):
                     for seed in seeds:
                         rng = np.random.default_rng([seed, per, KINDS.index(kind), list(MIXES).index(mix)])

@@ -26,8 +26,8 @@ OWN = 50.0
 """Votes of an annotator on a class after which their own confusions count as much as everybody's."""
 ACCURACY = 10.0
 """Votes of an annotator after which their own accuracy counts as much as the mean."""
-TRUST = (0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 1.0)
-"""Powers of the model's probabilities that are tried. Not above 1: a model that learned from the votes
+TRUST = (0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 1.0, 1.5, 2.2)
+"""Powers of the model's probabilities that are tried. Not far above 1: a model that learned from the votes
 repeats their mistakes, and would be trusted the more for it."""
 SAMPLE = 5_000
 """Items by which that power is chosen; one number needs no more."""
@@ -47,8 +47,8 @@ class Consensus:
     likelihood : (p, k) P(annotator says the label | true class).
     pair : (v,) which of these pairs each vote is.
     pooled : (k, k) P(label | true class) of all annotators together.
-    trust : power of the model's probabilities that the votes bear out: 1 as they are, 0.1 nearly useless;
-        0 without a model.
+    trust : power of the model's probabilities that the votes bear out: 1 as they are, 0.1 nearly useless,
+        above 1 surer than it says; 0 without a model.
     """
 
     votes: Votes

@@ -45,9 +45,16 @@ def test_the_last_judgement_counts() -> None:
     assert votes.counts.toarray().tolist() == [[1.0, 1.0]]
 
 
-def test_majority_prefers_the_frequent_class_in_a_tie() -> None:
-    votes = Votes.of(["x", "x", "y", "z"], ["a", "b", "a", "a"], ["p", "q", "q", "q"])
-    assert [votes.labels[i] for i in votes.majority()] == ["q", "q", "q"]
+def test_majority_draws_ties_without_a_side() -> None:
+    n = 400
+    items = [f"{i:03}" for i in range(n) for _ in range(3)]
+    said = ["q", "q", "p"] * (n // 2) + ["q", "p", "r"] * (n // 2)
+    votes = Votes.of(items, ["a", "b", "c"] * n, said)
+    found = np.array(votes.labels)[votes.majority()]
+    assert (found[: n // 2] == "q").all()
+    tied = {label: int((found[n // 2 :] == label).sum()) for label in "pqr"}
+    assert all(45 < count < 90 for count in tied.values()), tied
+    assert (votes.majority() == votes.majority()).all()
 
 
 def test_disagreements_count_pairs_of_votes() -> None:
