@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import numpy as np
 
@@ -75,10 +76,15 @@ class WeakSlices:
         if len(view.signals.classes) < 2:
             return []
         found, rows = search(view, limit=self.limit, alpha=self.alpha)
-        findings = [self._finding(view, s, found, rows) for s in found.slices]
+        findings, names = [], Counter[str]()
+        for s in found.slices:
+            name = slug(s.expression or "rows about " + " ".join(s.words[:4]))
+            names[name] += 1
+            name += f"-{names[name]}" if names[name] > 1 else ""
+            findings.append(self._finding(view, s, name, found, rows))
         return sorted(findings, key=lambda f: -f.score)
 
-    def _finding(self, view: View, s: WeakSlice, found: Discovery, rows: np.ndarray) -> Finding:
+    def _finding(self, view: View, s: WeakSlice, name: str, found: Discovery, rows: np.ndarray) -> Finding:
         at = rows[s.rows]
         p = view.signals.probabilities[at, view.signals.labels[at]]
         at = at[np.argsort(p, kind="stable")][:ROWS_SHOWN]
@@ -92,7 +98,7 @@ class WeakSlices:
             f"[{s.inside.low:.0%}, {s.inside.high:.0%}], {s.outside.value:.0%} elsewhere, "
             f"{s.expected:.0%} by their classes (adjusted p {s.p:.3f})",
             evidence={
-                "name": slug(s.expression or words),
+                "name": name,
                 "expression": s.expression,
                 "kind": s.kind,
                 "count": len(s.rows),
