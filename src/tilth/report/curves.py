@@ -11,7 +11,7 @@ from tilth.report.screen import Col, Screen
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["curve", "one_class"]
+__all__ = ["curve", "fine", "one_class"]
 
 Json = Mapping[str, Any]
 BARS = "▁▂▃▄▅▆▇█"
@@ -109,7 +109,7 @@ def _classes(screen: Screen, classes: Sequence[Json], measure: Measure) -> None:
             count(c.get("rows")),
             share(c.get("recall")),
             f"+{count(c.get('add'))}",
-            _fine(c, measure),
+            fine(c, measure),
             minutes(c.get("minutes")),
         ]
         for c in classes
@@ -117,7 +117,7 @@ def _classes(screen: Screen, classes: Sequence[Json], measure: Measure) -> None:
     screen.table(columns, lines)
 
 
-def _fine(c: Json, measure: Measure) -> str:
+def fine(c: Json, measure: Measure) -> str:
     """A change with one digit more than usual: one class of a hundred moves the whole by little."""
     if not measure.is_share:
         return f"{measure.change(c.get('gain'))} {measure.span(c.get('low'), c.get('high'))}"

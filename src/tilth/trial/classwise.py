@@ -1,6 +1,6 @@
 """What more rows of one class would bring: one class is thinned out while the others stay.
 
-The classes are dealt into groups; the classes of a group lose half (and three quarters) of their rows
+The classes are dealt into groups; the classes of a group keep a half, a quarter, an eighth of their rows
 together and the head is refitted from the full fit. A held-out row that changes is put down to its own
 class, or, when that stayed, to the strongest class of the group, which had stolen it. One class has few
 held-out rows, so the effects are pooled: each is drawn towards what classes with so many errors lose on
@@ -27,10 +27,12 @@ from tilth.trial.subsample import Held, Progress
 __all__ = ["ClassEffects", "Gains", "pool", "thin"]
 
 Array = np.ndarray[Any, Any]
-GROUPS, REPEATS, STEPS, CAP = 6, 2, 12, 20_000
-KEPT = (0.5, 0.25)
-RATIO, RATIO_SD, LEAST_RATIO, MOST_RATIO = 0.6, 0.15, 0.25, 1.0
-"""Halving losses of well-behaved curves shrink to 0.5-0.7 at each doubling (power -1 to -0.5)."""
+GROUPS, REPEATS, STEPS, CAP, SCALE = 5, 2, 12, 20_000, 0.3
+LEAST_KEPT, UNLIKE = 3.0, 0.2
+"""Fewest rows that a thinned class is judged by; least spread between classes of equal error rate."""
+KEPT = (0.5, 0.25, 0.125)
+POWERS, OFFSETS, SHAPES = (0.35, 0.5, 0.7, 0.85, 1.0), (0.0, 1.0, 2.0, 4.0, 8.0), 40
+"""Error falls like rows to the minus a half to one; a steeper fit mistakes lost recall for a steep curve."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class ClassEffects:
     Attributes
     ----------
     sizes : (k,) rows of each class as thinned.
-    loss : (2, k) fall of the metric when a half / a quarter of the class is kept.
-    own : (k,) fall of the class's own recall (or rise of its own loss) at a half.
-    variance : (k,) sampling variance of loss[0]; own_variance : of `own`.
+    loss : (3, k) fall of the metric when a half, a quarter, an eighth of the class is kept.
+    own : (3, k) fall of the class's own recall (or rise of its own loss).
+    variance, own_variance : (3, k) sampling variances.
     share : (k,) weight of the class's held-out rows in the metric.
     missed : (k,) part of the metric that the class's own errors cost.
     """
@@ -124,12 +126,12 @@ def thin(
     truth = np.concatenate([p.truth for p in parts])
     fulls = [_full(p, classes, penalty, seed) for p in parts]
     logits = np.concatenate([f.logits for f in fulls])
-    smooth = smooth_of(logits, truth, metric)
+    smooth = smooth_of(logits, truth, metric, SCALE)
     before = smooth(logits, truth)
     groups = min(GROUPS, classes)
     sums = np.zeros((REPEATS, len(KEPT), classes))
-    own = np.zeros((REPEATS, classes))
-    squares, own_squares = np.zeros(classes), np.zeros(classes)
+    own = np.zeros((REPEATS, len(KEPT), classes))
+    squares, own_squares = np.zeros((len(KEPT), classes)), np.zeros((len(KEPT), classes))
     count = np.maximum(np.bincount(truth, minlength=classes), 1)
     rng = np.random.default_rng(seed)
     done, total = 0, REPEATS * groups * len(KEPT)
@@ -147,22 +149,56 @@ def thin(
                 )  # fmt: skip
                 fell = before - smooth(after, truth)
                 sums[r, k] += np.bincount(owner, weights * fell, classes)
-                if k == 0:
-                    mine = inside[truth]
-                    own[r] += np.bincount(truth[mine], fell[mine], classes) / count
-                    squares += np.bincount(owner, (weights * fell) ** 2, classes) / REPEATS
-                    own_squares += np.bincount(truth[mine], fell[mine] ** 2, classes) / count**2 / REPEATS
+                mine = inside[truth]
+                own[r, k] += np.bincount(truth[mine], fell[mine], classes) / count
+                squares[k] += np.bincount(owner, (weights * fell) ** 2, classes) / REPEATS
+                own_squares[k] += np.bincount(truth[mine], fell[mine] ** 2, classes) / count**2 / REPEATS
                 done += 1
                 if progress:
                     progress("classes", done, total)
-    luck = ((sums[0, 0] - sums[1, 0]) ** 2 / 4).mean()
-    own_luck = ((own[0] - own[1]) ** 2 / 4).mean()
+    return _effects(fulls, truth, weights, logits, sums, own, squares, own_squares)
+
+
+def _effects(
+    fulls: Sequence[_Full],
+    truth: Array,
+    weights: Array,
+    logits: Array,
+    sums: Array,
+    own: Array,
+    squares: Array,
+    own_squares: Array,
+) -> ClassEffects:
+    """Means over repeats, with the chance of the rows and of which rows were kept."""
+    classes = sums.shape[2]
     sizes = np.mean([np.bincount(f.labels, minlength=classes) for f in fulls], axis=0)
+    # a class of one or two rows has no recall left to lose: such a step says nothing about the next
+    told = np.where(np.array(KEPT)[:, None] * sizes >= LEAST_KEPT, 1.0, 1e6)
+    luck = ((sums[0] - sums[1]) ** 2 / 4).mean(axis=1, keepdims=True)
+    own_luck = ((own[0] - own[1]) ** 2 / 4).mean(axis=1, keepdims=True)
     share = np.bincount(truth, weights, classes)
     missed = np.bincount(truth, weights * (logits.argmax(axis=1) != truth), classes)
+    rate = missed / np.maximum(share, 1e-12)
+    count = np.maximum(np.bincount(truth, minlength=classes), 1)
     return ClassEffects(
-        sizes, sums.mean(axis=0), own.mean(axis=0), squares + luck, own_squares + own_luck, share, missed
+        sizes,
+        sums.mean(axis=0),
+        own.mean(axis=0),
+        (_evened(squares, missed) + luck + 1e-10) * told,
+        (_evened(own_squares * count, rate) / count + own_luck + 1e-6) * told,
+        share,
+        missed,
     )
+
+
+def _evened(squares: Array, size: Array) -> Array:
+    """(steps, k) sampling variances in proportion to what a class could lose.
+
+    The squares of a class itself will not do: classes that happened to lose little would look sure of
+    it, and draw all others down.
+    """
+    could = size + 0.5 * size.mean() + 1e-9
+    return np.asarray(squares.sum(axis=1, keepdims=True) / could.sum() * could)
 
 
 def _thinned(p: Held, f: _Full, rank: Array, inside: Array, kept: float, classes: int) -> Array:
@@ -182,70 +218,109 @@ class Gains:
 
     Attributes
     ----------
-    halving : (draws, k) fall of the metric when half of the class is lost.
+    reducible : (draws, k) part of the metric that endless rows of a class would win back.
     own : (draws, k) the same for the class's own recall.
-    power : (draws,) gains fall off like rows to the minus this.
+    power, offset : (draws,) the reducible part falls like (rows + offset) ** -power.
     sizes : (k,) rows of each class.
-    most : (k,) no class can gain more than this.
     """
 
-    halving: Array
+    reducible: Array
     own: Array
     power: Array
+    offset: Array
     sizes: Array
-    most: Array
 
     def of(self, number: int, rows: int) -> Array:
         """(draws,) gain of the metric by so many more rows of one class."""
-        return np.asarray(np.minimum(self.halving[:, number] * self._reach(number, rows), self.most[number]))
+        return np.asarray(self.reducible[:, number] * self._reach(number, rows))
 
     def own_of(self, number: int, rows: int) -> Array:
         """(draws,) gain of the class's own recall."""
         return np.asarray(self.own[:, number] * self._reach(number, rows))
 
     def _reach(self, number: int, rows: int) -> Array:
-        """Gain of so many more rows in units of the loss by halving: one power law through both."""
-        more = (self.sizes[number] + rows) / max(self.sizes[number], 1.0)
-        return np.asarray((1.0 - more**-self.power) / (2.0**self.power - 1.0))
+        """Share of the reducible part that so many more rows win back."""
+        n = max(self.sizes[number], 1.0)
+        return np.asarray(1.0 - ((n + rows + self.offset) / (n + self.offset)) ** -self.power)
 
 
 def pool(e: ClassEffects, *, draws: int = 400, seed: int = 0) -> Gains:
-    """Shrink the measured losses, and estimate how fast returns diminish over all classes."""
+    """Fit the losses of all classes by one shape, and shrink each class's size of it.
+
+    Where n rows of a class are kept, what it costs is a_c ((n + offset) ** -power - (n_c + offset) **
+    -power): power and offset are the same for all classes, so that a class of five rows learns from
+    the others thinned to five. The offset lets the first rows bring little.
+    """
     rng = np.random.default_rng(seed)
+    shapes = np.array([(p, d) for p in POWERS for d in OFFSETS])
+    steps = np.maximum(np.round(np.array(KEPT)[:, None] * e.sizes), 1.0)
+    reach = _profile(steps, e.sizes, shapes)
     seen = e.share > 0
-    halving = _shrunk(e.loss[0], e.variance, e.missed, seen, draws, rng)
+    misfit = _misfit(reach[:, :, seen], e.loss[:, seen], e.variance[:, seen])
+    sampled = rng.multinomial(int(seen.sum()), np.full(int(seen.sum()), 1 / max(int(seen.sum()), 1)), SHAPES)
+    scale = max(1.0, float(misfit.sum(axis=1).min()) / max(2.0 * seen.sum(), 1.0))
+    fits = sampled @ misfit.T / scale
+    weights = np.exp(-0.5 * (fits - fits.min(axis=1, keepdims=True)))
+    weights /= weights.sum(axis=1, keepdims=True)
+    each = max(draws // SHAPES, 1)
     rate = e.missed / np.maximum(e.share, 1e-12)
-    own = _shrunk(e.own, e.own_variance, rate, seen, draws, rng)
-    k = len(seen)
-    resampled = rng.multinomial(k, np.full(k, 1.0 / k), size=draws)
-    half, quarter = resampled @ e.loss[0], resampled @ (e.loss[1] - e.loss[0])
-    spread = np.where(quarter > 0, half / np.maximum(quarter, 1e-12), RATIO)
-    spread = np.clip(spread, LEAST_RATIO, MOST_RATIO)
-    own_variance = max(float(spread.var()), 1e-4)
-    weight = own_variance / (own_variance + RATIO_SD**2)  # of the prior
-    centre = (1 - weight) * float(np.median(spread)) + weight * RATIO
-    sd = np.sqrt(own_variance * RATIO_SD**2 / (own_variance + RATIO_SD**2))
-    ratio = np.clip(centre + sd * rng.normal(size=draws), LEAST_RATIO, 0.98)
-    return Gains(halving, own, -np.log2(ratio), e.sizes, e.missed + e.share.sum() / max(k, 1))
+    whole, own, chosen = [], [], []
+    for w in weights:
+        g = int(rng.choice(len(shapes), p=w))
+        chosen += [g] * each
+        whole.append(_shrunk(*_amplitude(reach[g], e.loss, e.variance), e.missed, seen, each, rng))
+        own.append(_shrunk(*_amplitude(reach[g], e.own, e.own_variance), rate, seen, each, rng))
+    power, offset = shapes[chosen].T
+    return Gains(np.vstack(whole), np.vstack(own), power, offset, e.sizes)
+
+
+def _profile(steps: Array, sizes: Array, shapes: Array) -> Array:
+    """(shapes, steps, k) loss at these sizes in units of the reducible part."""
+    power, offset = shapes[:, 0, None, None], shapes[:, 1, None, None]
+    return np.asarray(((steps + offset) / (np.maximum(sizes, 1.0) + offset)) ** -power - 1.0)
+
+
+def _amplitude(reach: Array, loss: Array, variance: Array) -> tuple[Array, Array]:
+    """(k,) weighted least squares of the reducible part, and its variance.
+
+    The thinned sets are nested and scored on the same rows, so their errors go together: the
+    variance is that of one of them, not of three independent ones.
+    """
+    w = 1.0 / variance
+    bottom = np.maximum((w * reach**2).sum(axis=0), 1e-12)
+    return (w * reach * loss).sum(axis=0) / bottom, len(KEPT) / bottom
+
+
+def _misfit(reach: Array, loss: Array, variance: Array) -> Array:
+    """(shapes, k) weighted squares that a shape leaves of each class."""
+    out = np.empty((len(reach), loss.shape[1]))
+    for g, profile in enumerate(reach):
+        amplitude, _ = _amplitude(profile, loss, variance)
+        out[g] = ((loss - amplitude * profile) ** 2 / variance).sum(axis=0)
+    return out
 
 
 def _shrunk(
     y: Array, variance: Array, size: Array, seen: Array, draws: int, rng: np.random.Generator
 ) -> Array:
     """(draws, k) from the posterior of each effect around a line through the origin in `size`."""
-    variance = np.maximum(variance, 1e-12)
-    between = 0.0
-    for _ in range(20):
-        w = seen / (variance + between)
+    between, slope, bottom = UNLIKE**2, 0.0, 0.0
+    scale = np.maximum(size, 0.25 * size[seen].mean() if seen.any() else 1.0) ** 2 + 1e-12
+    for _ in range(20):  # the spread between classes is in units of what each could gain
+        w = seen / (variance + between * scale)
         bottom = float((w * size**2).sum())
         slope = max(0.0, float((w * size * y).sum()) / bottom) if bottom > 0 else 0.0
-        rest = (y - slope * size)[seen] ** 2 - variance[seen]
-        new = max(0.0, float(np.average(rest, weights=w[seen] ** 2))) if seen.any() else 0.0
+        rest = ((y - slope * size) ** 2 - variance)[seen] / scale[seen]
+        new = (
+            max(UNLIKE**2, float(np.average(rest, weights=(w * scale)[seen] ** 2)))
+            if seen.any()
+            else UNLIKE**2
+        )
         if abs(new - between) < 1e-3 * between:
             break
         between = new
-    part = between / (between + variance)
+    part = between * scale / (between * scale + variance)
     centre = np.where(seen, part * y + (1 - part) * slope * size, 0.0)
     slope_variance = 1.0 / bottom if bottom > 0 else 0.0
     sd = np.sqrt(part * variance + ((1 - part) * size) ** 2 * slope_variance)
-    return np.asarray(centre + sd * rng.normal(size=(draws, len(y))))
+    return np.asarray(centre + np.where(seen, sd, 0.0) * rng.normal(size=(draws, len(y))))

@@ -34,9 +34,9 @@ Array = np.ndarray[Any, Any]
 
 LEAST_SIZES = 4
 COPIES, DRAWS = 200, 20
-UNLIKE = 0.4
-"""Standard deviation, in units of the fall at the last doubling, of what no family describes, at each
-further doubling: seen on the benchmark's data sets."""
+UNLIKE, UNLIKE_LAST = 0.5, 0.15
+"""What no family describes, as a standard deviation for one more doubling: a share of the fall that is
+forecast and a share of the fall at the last doubling. Public data sets need it (decision 0011)."""
 BEYOND = 0.01
 """Share of well-behaved curves that may be refused by chance."""
 MATERIAL = 0.005
@@ -238,14 +238,13 @@ class Curve:
         change = _change(np.array([n / now]))[:, 0]
         copies = COPIES
         fell, here = self._draw(self.fits, change, slice(0, copies), rng)
-        unlike = UNLIKE * self._last_fall() * np.log2(n / now)
-        fell = fell + unlike * rng.normal(size=len(fell))
+        fell = self._unlike(fell, n / now, rng)
         lucky = sqrt(p.luck.between(now, max(float(n), now + 1e-9))) if n > now else 0.0
         error = np.maximum(here - fell + lucky * rng.normal(size=len(fell)), 0.0)
         centre = float(np.median(error))
         if len(p.rows):
             fell, _ = self._draw(self.fits, change, slice(copies, None), rng)
-            fell = fell + unlike * rng.normal(size=len(fell))
+            fell = self._unlike(fell, n / now, rng)
         tails = [0.5 - level / 2, 0.5, 0.5 + level / 2]
         low, _, high = np.quantile(error, tails)
         least, middle, most = np.quantile(fell, tails)
@@ -270,10 +269,11 @@ class Curve:
         shape = rng.choice(len(self.weights), size=(len(fall), DRAWS), p=self.weights)
         return np.take_along_axis(fall, shape, 1).ravel(), np.take_along_axis(now, shape, 1).ravel()
 
-    def _last_fall(self) -> float:
-        """Fall of the fitted error over the last doubling."""
+    def _unlike(self, fell: Array, times: float, rng: np.random.Generator) -> Array:
+        """Draws of the fall with what no family describes; the expected error never rises."""
         half, now = self.error_at(self.points.sizes[-1] * np.array([0.5, 1.0]))
-        return float(half - now)
+        spread = np.hypot(UNLIKE * fell, UNLIKE_LAST * (half - now)) * min(np.log2(times), 2.0)
+        return np.asarray(np.maximum(fell + spread * rng.normal(size=len(fell)), 0.0))
 
     def error_at(self, sizes: Array) -> Array:
         """Expected error at sizes from the smallest fitted one up, for drawing the curve."""

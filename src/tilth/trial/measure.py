@@ -202,10 +202,14 @@ class _Smooth:
 
 
 def smooth_of(
-    logits: np.ndarray, truth: np.ndarray, metric: str
+    logits: np.ndarray, truth: np.ndarray, metric: str, scale: float = 1.0
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The metric of each row for telling small movements, smoothed on the scale of these (t, k) logits."""
-    return _Smooth.of(logits, truth, metric)
+    """The metric of each row for telling small movements, smoothed on the scale of these (t, k) logits.
+
+    `scale` below 1 is for larger movements: closer to the hard metric, and noisier.
+    """
+    usual = _Smooth.of(logits, truth, metric)
+    return _Smooth(metric, usual.width * scale)
 
 
 def row_weights(truth: np.ndarray, metric: str) -> np.ndarray:
