@@ -183,7 +183,7 @@ def _penalty(x: Any, y: np.ndarray, classes: int, fold: np.ndarray) -> float:
 
     def loss(number: int) -> float:
         d = logistic.design(x[inside], PENALTIES[number])
-        logits = logistic.fit(d, y[inside], classes, tolerance=1e-2).scores(x[held])
+        logits = logistic.fit(d, y[inside], classes, max_iter=12, tolerance=1e-2).scores(x[held])
         c = calibrate(logits, y[held])
         p = softmax(logits * np.float32(c.temperature))[np.arange(len(held)), y[held]]
         return float(-np.log((1 - c.noise) * p + c.noise / classes + 1e-12).mean())
