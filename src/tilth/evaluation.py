@@ -14,16 +14,18 @@ from tilth.audit.eval_labels import EvaluationLabels, usable_rows, wrong_share
 from tilth.data import Row
 from tilth.patch import Op, Patch
 from tilth.trial.measure import score
+from tilth.trials import reporting_rows
 from tilth.workspace import EVAL, Workspace
 
 if TYPE_CHECKING:
     import pandas
 
+    from tilth.audit.run import Audit
     from tilth.store import PatchInfo
 
-__all__ = ["EvaluationQuality", "inspect", "propose_repair"]
+__all__ = ["EvaluationQuality", "inspect", "propose_repair", "warning"]
 
-FIRST = 60
+FIRST, WANTED = 60, 0.01
 ORIGIN = "propose:eval-labels"
 
 
@@ -37,8 +39,8 @@ class EvaluationQuality:
     rows, judged : how many there are, and how many could be judged (known class, no copy in train).
     wrong : share of wrong labels with its interval.
     ceiling : the highest accuracy that can be seen: that of a model which is always right.
-    metric, score : of the present head on the judged rows, with the interval from the choice of rows;
-        None without rows.
+    metric, score : of the present head on those judged rows that decided nothing, with the interval from
+        the choice of rows; None without rows.
     first : the rows to review first, the most probably wrong one first.
     """
 
@@ -86,6 +88,7 @@ def inspect(ws: Workspace, view: View) -> EvaluationQuality | None:
     if s is None or not len(view.evaluation):
         return None
     usable = np.flatnonzero(usable_rows(view))
+    free = usable[reporting_rows(ws, view.evaluation)[0][usable]]
     p, metric = s.p_wrong(), ws.config.goal.metric
     wrong = wrong_share(p[usable])
     logits = np.log(np.maximum(s.probabilities, 1e-9))
@@ -109,8 +112,26 @@ def inspect(ws: Workspace, view: View) -> EvaluationQuality | None:
         wrong=wrong,
         ceiling=stats.Interval(1 - wrong.value, 1 - wrong.high, 1 - wrong.low),
         metric=metric,
-        score=score(logits[usable], s.labels[usable], metric) if len(usable) else None,
+        score=score(logits[free], s.labels[free], metric) if len(free) else None,
         first=first,
+    )
+
+
+def warning(ws: Workspace, audit: Audit) -> str:
+    """Why the evaluation set comes first, in words; "" where it need not.
+
+    The share is that of the findings alone, which is less than the whole. The effect that one wants to see
+    is the distance to the target where the metric is the accuracy, else a point.
+    """
+    found, rows = audit.of(EvaluationLabels.code), len(ws.evaluation())
+    away = ws.config.goal.distance(audit.accuracy) if ws.config.goal.metric == "accuracy" else None
+    wanted = away if away is not None and away > 0 else WANTED
+    share = sum(f.probability or 0.0 for f in found) / max(rows, 1)
+    if share <= wanted:
+        return ""
+    return (
+        f"at least {share:.1%} of the evaluation labels are wrong, more than the effect that you want to see "
+        f"({wanted:.1%}): check these rows first, before anything is concluded from a score"
     )
 
 

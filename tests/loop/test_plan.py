@@ -40,6 +40,10 @@ def test_a_dirty_evaluation_set_comes_first(noisy: Path) -> None:
     assert body["evaluation"]["ceiling"]["value"] == pytest.approx(1 - wrong["value"])
     assert "evaluation labels are wrong" in body["in_the_way"][0]
     assert [a["rank"] for a in body["actions"]] == list(range(1, len(body["actions"]) + 1))
+    audit = js("audit", "--no-self-test", *P, cwd=noisy)
+    assert audit["findings"][0]["code"] == "TIL105"
+    assert "check these rows first" in audit["evaluation_first"]
+    assert "of the evaluation labels" in good("audit", "--no-self-test", *P, cwd=noisy).out
     set_goal(noisy, "target = 0.99")
     body = js("plan", *P, cwd=noisy)
     assert "cannot be seen" in body["in_the_way"][0]

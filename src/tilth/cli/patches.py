@@ -21,10 +21,14 @@ EXIT = {"better": 0, "no evidence": 3, "worse": 4}
 
 def _audit(options: argparse.Namespace) -> int:
     from tilth.errors import InputError
+    from tilth.evaluation import warning
     from tilth.report import terminal
 
     with open_project(options) as project:
-        body = project.audit(self_test=options.self_test).to_json()
+        audit = project.audit(self_test=options.self_test)
+        body = audit.to_json() | {"evaluation_first": warning(project.workspace, audit)}
+    if body["evaluation_first"]:  # nothing else counts before these
+        body["findings"].sort(key=lambda f: f["code"] != "TIL105")
     if options.code:
         known, code = (
             sorted({*body["counts"], *body["failed"], *body["not_applicable"]}),

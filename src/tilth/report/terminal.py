@@ -181,6 +181,8 @@ def audit(console: Console, body: Json, *, limit: int = 20) -> None:
     screen = Screen(console)
     rows, noise = number(body.get("rows")), number(body.get("estimated_noise"))
     screen.line(f"audit of {count(rows)} rows, version {one_line(body.get('version'), 12).rstrip('…')}")
+    if body.get("evaluation_first"):
+        screen.line(screen.data(body["evaluation_first"], 300), style=LOUD)
     if line := errors_line(mapping(body.get("trust"))):
         screen.line(line)
     elif rows is not None and noise is not None:
