@@ -33,8 +33,8 @@ from tilth.recipes.base import Matrix
 __all__ = ["Discovery", "WeakSlice", "discover", "excess"]
 
 PERMUTATIONS, CHUNK = 200, 50
-MOST_ROWS = 200_000
-"""More rows than this are sampled: two hundred thousand show any slice that is worth a person's time."""
+MOST_ROWS = 100_000
+"""More rows than this are sampled: a hundred thousand show any slice that is worth a person's time."""
 LEAST_DROP = 0.03
 """A slice that is less than three points worse than its classes is no news, however sure."""
 
