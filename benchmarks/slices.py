@@ -1,7 +1,7 @@
 """Slice discovery on planted slices: rank of the true one, false alarms, CPU seconds; sliceline in the same run.
 
     python benchmarks/slices.py            everything (sliceline where it is installed)
-    python benchmarks/slices.py CASE       one case: planted, null, power, detectors, speed, speed-peer
+    python benchmarks/slices.py CASE       one case: planted, null, power, detectors, speed, memory, speed-peer
 
 A setting: BANKING77 texts with their classes and features (drawn with replacement of a third of the words where more
 rows are needed), ten columns of metadata, and predictions that are wrong in 4-20 % of a class's rows; one slice of
@@ -280,6 +280,24 @@ def speed(n: int = 50_000) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def memory(n: int = 300_000) -> dict[str, Any]:
+    """Peak of a search over so many made-up rows, above what the rows themselves take."""
+    from tilth.data import Snapshot
+    from tilth.discovery.search import discover
+
+    rng = np.random.default_rng(0)
+    words = np.array([f"w{i}" for i in range(3_000)])
+    texts = [" ".join(r) for r in words[np.minimum(rng.zipf(1.3, (n, 12)), 2_999)].tolist()]
+    y = rng.integers(0, 77, n)
+    columns = {"text": texts, **columns_of(n, rng)}
+    rows = Snapshot([f"{i:07d}" for i in range(n)], [f"c{c}" for c in y], columns)
+    x = rng.normal(size=(n, 64)).astype(np.float32)
+    base = peak_mib()
+    with clock() as used:
+        found = discover(rows, texts, rng.random(n) < 0.1, y, features=x)
+    return used | {"rows": n, "searched": found.rows, "base_mib": base, "peak_mib": peak_mib()}
+
+
 def speed_peer(n: int = 50_000) -> dict[str, Any]:
     """Sliceline on the same columns, numbers in ten bins, two levels."""
     from sliceline.slicefinder import Slicefinder
@@ -303,6 +321,7 @@ def speed_peer(n: int = 50_000) -> dict[str, Any]:
 
 CASES = {
     "planted": planted, "null": null, "power": power, "detectors": detectors, "speed": speed,
+    "memory": memory,
     "speed-peer": speed_peer,
 }  # fmt: skip
 
