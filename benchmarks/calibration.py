@@ -238,20 +238,8 @@ def show_prior(path: Path) -> None:
             "sd_left": left,
         }
         print(name, out[f"copy_{name}"])
-    for k in keys:
-        print(
-            k,
-            [
-                round(v, 2)
-                for v in (
-                    found[k]["wrong"]["a"],
-                    found[k]["wrong"]["b"],
-                    *found[k]["copy"],
-                    found[k]["right"]["a"],
-                    found[k]["right"]["b"],
-                )
-            ],
-        )
+    out["left"] = np.cov(rest).tolist()
+    print("left", out["left"])
     save("calibration-prior", out)
 
 
