@@ -304,7 +304,11 @@ def threshold(body: Any, key: str) -> dict[str, float]:
 
 
 def evaluate(path: Path, repeats: int = 2) -> None:
-    """Before any verdict, and after 50, 100 and 300, over all settings."""
+    """Before any verdict, and after 100 and 300, over all settings."""
+    from dataclasses import replace
+
+    from tilth.calibration import RIGHT, WRONG
+
     body = np.load(path)
     body = {k: body[k] for k in body.files}
     keys = body["names"].tolist()
@@ -316,7 +320,8 @@ def evaluate(path: Path, repeats: int = 2) -> None:
         for key in keys:
             name, kind, rate = key.split("|")
             others = [k for k in found if k.split("|")[0].split("-")[0] != name.split("-")[0]]
-            priors = tuple(prior_of(found, others, what) for what in ("wrong", "right"))
+            shipped = {"wrong": WRONG.spread, "right": RIGHT.spread}
+            priors = tuple(replace(prior_of(found, others, w), spread=s) for w, s in shipped.items())
             about = {
                 "data": name,
                 "kind": kind,
@@ -325,7 +330,7 @@ def evaluate(path: Path, repeats: int = 2) -> None:
             }
             lines.append(about | {"verdicts": -1} | threshold(body, key))
             lines.append(about | {"verdicts": 0} | review(body, key, priors, 0, 0))
-            for n in (50, 100, 300):
+            for n in (100, 300):
                 n = min(n, len(body[f"{key}|wrong"]) // 2)
                 lines += [about | {"verdicts": n} | review(body, key, priors, n, s) for s in range(repeats)]
     report(lines, used)
@@ -349,7 +354,7 @@ def report(lines: list[dict[str, Any]], used: dict[str, Any]) -> None:
         return out
 
     out: dict[str, Any] = {"settings": len({(s["data"], s["kind"], s["rate"]) for s in lines}), "used": used}
-    for n in (-1, 0, 50, 100, 300):
+    for n in (-1, 0, 100, 300):
         some = [s for s in lines if s["verdicts"] == n]
         what = {-1: "as claimed", 0: "prior"}.get(n, f"{n} verdicts")
         out[what] = mean(some)
