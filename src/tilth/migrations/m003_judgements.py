@@ -1,7 +1,7 @@
 """Schema 3: files of judgements, as they were taken in.
 
-A file is one line: a million judgements as compressed columns are a few megabytes and are read in a
-fraction of a second; as lines of a table they would be forty megabytes, and nothing asks for a single one.
+A file is one line: a million judgements as compressed columns are four megabytes and are read in a
+fraction of a second, and nothing asks for a single one.
 Lines are added and never changed; of each source the newest one counts.
 """
 
