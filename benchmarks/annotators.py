@@ -224,7 +224,9 @@ def _correlation(quality: np.ndarray, votes: Votes, y: np.ndarray) -> float:
 def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over settings; cells in which a method has no value are left out of its mean."""
     out: dict[str, Any] = {}
-    groups = {"2 and more votes": [r for r in rows if r["votes"] > 1]} | {f"{v} votes": [r for r in rows if r["votes"] == v] for v in (1, 2, 3, 5)}
+    groups = {"2 and more votes": [r for r in rows if r["votes"] > 1]} | {
+        f"{v} votes": [r for r in rows if r["votes"] == v] for v in (1, 2, 3, 5)
+    }
     for d in ("digits", "banking77"):
         groups[f"{d}, 2 and more votes"] = [r for r in rows if r["data"] == d and r["votes"] > 1]
     for group, cells in groups.items():
