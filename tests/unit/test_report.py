@@ -274,6 +274,19 @@ def test_failed_check_is_loud_everywhere(bodies: dict[str, Any]) -> None:
     assert "No audit was made in this run" in html.render({**result, "audit": {}})
 
 
+def test_not_applicable_is_not_clean(bodies: dict[str, Any]) -> None:
+    reason = {"TIL204": "needs embeddings; the recipe text-embed.v1 has them"}
+    body = {**bodies["audit"], "not_applicable": reason, "neighbours": {"recall": 0.71}}
+    shown = show("audit", body)
+    assert re.search(r"TIL204 +same meaning +not applicable", shown)
+    assert "71.0 % of the nearest rows were found" in shown
+    assert "nearest rows" not in show("audit", {**body, "neighbours": {"recall": 0.992}})
+    page = html.render(
+        {**bodies["improve"], "audit": {**bodies["improve"]["audit"], "not_applicable": reason}}
+    )
+    assert re.search(r"same meaning.{0,400}not applicable", page, re.S)
+
+
 def test_only_clear_changes_are_coloured(bodies: dict[str, Any]) -> None:
     one = {"name": "s", "rows": 9, "value": 0.1, "low": -0.1, "high": 0.3, "verdict": "better"}
     result = {"slices": [one], "gain": {"value": 0.1, "low": -0.1, "high": 0.3, "verdict": "better"}}
