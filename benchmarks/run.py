@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 RUNS = (
     ["recipes.py", "text-linear.v1", "linear-svc"],
     ["speed.py"],
+    ["slices.py"],
     ["improve.py", "clean"],
     ["improve.py", "banking", "1", "2", "3"],
 )
