@@ -172,8 +172,10 @@ def slices(ws: Workspace, progress: Progress | None = None) -> SliceTable:
     everything = np.ones(len(rows), dtype=bool)
     lines = [_line("all rows", "", "whole", everything, wrong, None)]
     p = stats.holm_adjusted(np.array(excess(list(named.values()), wrong, strata)))
+    # a slice that was discovered in these very rows keeps the p value that counts all tries
+    searched = {e["expression"]: float(e["p_adjusted"]) for e in found}
     lines += [
-        _line(name, ws.config.slices[name], "named", mask, wrong, float(q))
+        _line(name, e := ws.config.slices[name], "named", mask, wrong, max(float(q), searched.get(e, 0.0)))
         for (name, mask), q in zip(named.items(), p, strict=True)
     ]
     kept = set(ws.config.slices.values())

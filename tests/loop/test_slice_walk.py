@@ -55,6 +55,7 @@ def test_the_walk_of_a_slice(origin: Path) -> None:
     assert tilth("slices", "--keep", "channel-fax", *P, cwd=origin).code == 1
     again = {s["name"]: s for s in js("slices", *P, cwd=origin)["slices"] if s["kind"] == "named"}
     assert again["channel-fax"]["held"] is True
+    assert again["channel-fax"]["p"] == found[0]["p"], "found in these rows: all tries count"
     assert again["channel-fax"]["eval_rows"] >= 40
 
     # a patch that mends the fax rows is better there; one that spoils them is refused

@@ -49,7 +49,7 @@ def slices(console: Console, body: Json, *, limit: int = 20) -> None:
     if found:
         screen.line(f"p of a found slice counts all {tried:,} that were tried", style="dim")
     else:
-        screen.line("no slice stands out among those that were tried", style="dim")
+        screen.line("no other slice stands out among those that were tried", style="dim")
     if len(hard) > limit:
         screen.line(f"{limit} of {len(hard)} weak classes shown; --limit shows more", style="dim")
     first = next((s for s in found if s.get("expression")), None)
