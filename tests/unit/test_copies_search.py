@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilth.copies import Copies, find_copies
+from tilth.copies import Copies, find_copies, joined
 from tilth.copies.jaccard import similarities
 from tilth.copies.words import blocks
 from tilth.recipes.ngrams import fold
@@ -225,3 +225,9 @@ def test_progress_is_told() -> None:
     find_copies(variants(50, 1, seed=6), progress=lambda *step: seen.append(step))
     assert [s for s, done, total in seen if done == total]
     assert {s for s, _, _ in seen} == {"reading for copies", "candidates for copies", "comparing copies"}
+
+
+def test_rows_of_a_table_as_texts() -> None:
+    columns = ["ann", "bob", "ann"], ["12 main street", None, "12 main street"], [1, 2, 1]
+    assert joined(*columns) == ["ann\n12 main street\n1", "bob\n2", "ann\n12 main street\n1"]
+    assert joined() == []

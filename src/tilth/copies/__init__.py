@@ -20,7 +20,7 @@ from tilth.copies.jaccard import similarities
 from tilth.copies.minhash import BINS, BUCKET, NO_WORDS, candidates, signatures
 from tilth.copies.words import Hashes, blocks
 
-__all__ = ["BUCKET", "FLOOR", "Copies", "Group", "find_copies"]
+__all__ = ["BUCKET", "FLOOR", "Copies", "Group", "find_copies", "joined"]
 
 FLOOR = 0.5
 """Similarities are kept from here up."""
@@ -71,6 +71,11 @@ def find_copies(
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     skipped = found.skipped + left_out + also_left_out
     return Copies(exact[raw], pairs[order], alike[order], threshold, floor, skipped)
+
+
+def joined(*columns: Sequence[object]) -> list[str]:
+    """One text for each row of a table: its values in the order of the columns, None left out."""
+    return ["\n".join(str(v) for v in row if v is not None) for row in zip(*columns, strict=True)]
 
 
 def _sketch(distinct: list[str], say: Progress) -> tuple[np.ndarray, np.ndarray]:

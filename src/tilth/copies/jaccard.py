@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tilth.copies.words import Lines, blocks, distinct
+from tilth.copies.words import Lines, blocks, distinct, parts, ranges
 
 __all__ = ["SHINGLE", "similarities"]
 
@@ -30,16 +30,10 @@ def similarities(
     """
     out = np.zeros(len(pairs))
     length = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    for part in _parts(np.arange(len(pairs)), length[pairs].sum(axis=1), READ):
+    for part in parts(np.arange(len(pairs)), length[pairs].sum(axis=1), READ):
         out[part] = _batch(texts, pairs[part], floor)
         report(int(part[-1]) + 1, len(pairs))
     return out
-
-
-def _parts(numbers: np.ndarray, weight: np.ndarray, most: int) -> list[np.ndarray]:
-    """The numbers in runs of about this weight."""
-    cut = np.flatnonzero(np.diff(np.cumsum(weight) // most)) + 1
-    return np.split(numbers, cut) if len(numbers) else []
 
 
 def _batch(texts: Sequence[str], pairs: np.ndarray, floor: float) -> np.ndarray:
@@ -50,7 +44,7 @@ def _batch(texts: Sequence[str], pairs: np.ndarray, floor: float) -> np.ndarray:
     sizes = size[local]
     out = np.zeros(len(pairs))
     able = np.flatnonzero(sizes.min(axis=1) >= floor * sizes.max(axis=1))
-    for part in _parts(able, sizes[able].sum(axis=1), BATCH):
+    for part in parts(able, sizes[able].sum(axis=1), BATCH):
         a, b = local[part].T
         both = _shared(grams, starts, a, b)
         out[part] = both / np.maximum(size[a] + size[b] - both, 1)
@@ -72,7 +66,7 @@ def _sets(texts: Sequence[str], numbers: np.ndarray) -> tuple[np.ndarray, np.nda
     starts = np.concatenate([[0], np.cumsum(size)])
     out = np.empty(int(starts[-1]), dtype=np.uint64)
     for at, values in parts:
-        out[_ranges(starts[at], size[at])] = values
+        out[ranges(starts[at], size[at])] = values
     return out, starts
 
 
@@ -107,16 +101,8 @@ def _shared(grams: np.ndarray, starts: np.ndarray, a: np.ndarray, b: np.ndarray)
         return np.zeros(0, dtype=np.int64)
     side = np.concatenate([a, b])
     size = np.diff(starts)[side]
-    key = grams[_ranges(starts[side], size)]
+    key = grams[ranges(starts[side], size)]
     key |= np.repeat(np.tile(np.arange(m, dtype=np.uint64) << _BITS, 2), size)
     key.sort()
     twice = key[1:][key[1:] == key[:-1]] >> _BITS
     return np.bincount(twice.astype(np.int64), minlength=m)
-
-
-def _ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The numbers start, start + 1 ... of several ranges end to end."""
-    end = np.cumsum(sizes)
-    out = np.repeat(starts - end + sizes, sizes)
-    out += np.arange(len(out))
-    return out

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tilth.copies.words import Hashes, Lines, distinct
+from tilth.copies.words import Hashes, Lines, distinct, parts, ranges
 
 __all__ = ["BINS", "BUCKET", "NO_WORDS", "Candidates", "candidates", "signatures"]
 
@@ -32,7 +32,8 @@ WIDTH = 10
 BINS = 32
 STEPS = (1, 5)
 """A band is bins (i, i + step): 64 bands out of 32 bins."""
-AGREE = 6
+AGREE, AGREE_OF_MANY, MANY = 6, 8, 100_000
+"""With more texts than MANY chance agreements would take more time than all the rest."""
 BUCKET = 50
 """In a bucket with more members each is compared with the first one and with its two neighbours alone."""
 EMPTY = 0xFFFFFFFF
@@ -94,16 +95,14 @@ def candidates(table: np.ndarray, report: Callable[[int, int], None]) -> Candida
     able = np.flatnonzero((table != EMPTY).any(axis=1))
     able_table = table[able]
     small = (able_table ^ (able_table >> np.uint32(16))).astype(np.uint8)
+    least = AGREE if len(able) <= MANY else AGREE_OF_MANY
     found: list[np.ndarray] = []
     skipped = 0
     bands = [(i, (i + step) % BINS) for step in STEPS for i in range(BINS)]
     for done, (i, j) in enumerate(bands):
         order, edge = _buckets(able_table[:, i], able_table[:, j])
-        met = list(_members(order, edge))
-        if met:
-            left, right, left_out = zip(*met, strict=True)
-            skipped += sum(left_out)
-            found.append(_agreeing(small, np.concatenate(left), np.concatenate(right)))
+        skipped += _left_out(edge)
+        found += [_agreeing(small, left, right, least) for left, right in _members(order, edge)]
         if done % 8 == 7 and found:
             found = [distinct(np.concatenate(found))]
         report(done + 1, len(bands))
@@ -135,30 +134,29 @@ def _buckets(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
     return order, np.concatenate([begin, [len(order)]])
 
 
-def _members(order: np.ndarray, edge: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Pairs of lines in one bucket, and how many were left out."""
+def _members(order: np.ndarray, edge: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of lines in one bucket: all of them, in an oversized one each with its next two and the first."""
     size = np.diff(edge)
-    position = np.arange(len(order)) - np.repeat(edge[:-1], size)
-    length = np.repeat(size, size)
-    whole = length <= BUCKET
-    for gap in range(1, min(int(size.max(initial=1)), BUCKET)):
-        left = np.flatnonzero((position + gap < length) & (whole | (gap <= 2)))
-        if len(left):
-            yield order[left], order[left + gap], 0
-    if not whole.all():
-        later = np.flatnonzero(~whole & (position > 2))
-        first = np.repeat(edge[:-1], size)[later]
-        big = size[size > BUCKET].astype(object)
-        left_out = int((big * (big - 1) // 2).sum() - (3 * big - 6).sum())
-        yield order[first], order[later], left_out
+    begin, length = np.repeat(edge[:-1], size), np.repeat(size, size)
+    position = np.arange(len(order)) - begin
+    after = np.where(length <= BUCKET, length - 1 - position, np.minimum(length - 1 - position, 2))
+    for part in parts(np.arange(len(order)), after, CHUNK):
+        left = np.repeat(part, after[part])
+        yield order[left], order[left + 1 + ranges(np.zeros_like(part), after[part])]
+    later = np.flatnonzero((length > BUCKET) & (position > 2))
+    if len(later):
+        yield order[begin[later]], order[later]
 
 
-def _agreeing(small: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Codes of the pairs that agree in at least AGREE bins."""
-    out = []
-    for start in range(0, len(left), CHUNK):
-        a, b = left[start : start + CHUNK], right[start : start + CHUNK]
-        near = np.count_nonzero(small[a] == small[b], axis=1) >= AGREE
-        a, b = a[near], b[near]
-        out.append((np.minimum(a, b) << 32) | np.maximum(a, b))
-    return np.concatenate(out) if out else np.empty(0, np.int64)
+def _left_out(edge: np.ndarray) -> int:
+    """How many pairs of an oversized bucket are not compared."""
+    big = np.diff(edge)
+    big = big[big > BUCKET].astype(object)
+    return int((big * (big - 1) // 2 - (3 * big - 6)).sum())
+
+
+def _agreeing(small: np.ndarray, left: np.ndarray, right: np.ndarray, least: int) -> np.ndarray:
+    """Codes of the pairs that agree in at least so many bins."""
+    near = np.count_nonzero(small[left] == small[right], axis=1) >= least
+    a, b = left[near], right[near]
+    return np.asarray((np.minimum(a, b) << 32) | np.maximum(a, b))

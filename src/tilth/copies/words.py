@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["Hashes", "Lines", "blocks", "distinct", "lines"]
+__all__ = ["Hashes", "Lines", "blocks", "distinct", "lines", "parts", "ranges"]
 
 BLOCK = 250_000
 """Characters that are worked on at once: their hashes fit into a second-level cache."""
@@ -140,6 +140,20 @@ def distinct(values: np.ndarray) -> np.ndarray:
     """Distinct integers, ascending. The `unique` of NumPy hashes first: ten times slower here."""
     values = np.sort(values)
     return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values
+
+
+def parts(numbers: np.ndarray, weight: np.ndarray, most: int) -> list[np.ndarray]:
+    """The numbers in runs of about this weight."""
+    cut = np.flatnonzero(np.diff(np.cumsum(weight) // most)) + 1
+    return np.split(numbers, cut) if len(numbers) else []
+
+
+def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The numbers start, start + 1 ... of several ranges end to end."""
+    end = np.cumsum(sizes)
+    out = np.repeat(starts - end + sizes, sizes)
+    out += np.arange(len(out))
+    return out
 
 
 def _powers(base: int, n: int) -> np.ndarray:
