@@ -167,7 +167,7 @@ def fresh_sets() -> Iterator[Set]:
         texts, labels, test, truth = data
         names, y = encode_labels(labels)
         t = encode_labels(truth, names)[1]
-        for few, k in ((4_000, 0), (1_200, 0), (0, 5), (0, 20), (0, 50)):
+        for few, k in ((1_200, 0), (400, 0), (0, 5), (0, 12)):
             chosen = rng.permutation(len(names))[: k or len(names)]
             a, b = np.flatnonzero(np.isin(y, chosen)), np.flatnonzero(np.isin(t, chosen))
             a = np.sort(rng.permutation(a)[: few or len(a)])
@@ -177,7 +177,7 @@ def fresh_sets() -> Iterator[Set]:
                       np.array([code[c] for c in t[b]]), 1 / 30)  # fmt: skip
     with np.load(DATA / "mnist" / "train.npz") as m, np.load(DATA / "mnist" / "test.npz") as n:
         keep = (m["images"].reshape(60_000, -1)[:2000].std(axis=0) > 10).nonzero()[0]
-        for few, odd in ((1_000, 10), (5_000, 10), (3_000, 4)):
+        for few, odd in ((1_000, 10), (3_000, 4)):
             rows = np.flatnonzero(m["labels"] < odd)
             rows = rng.permutation(rows)[:few]
             held = np.flatnonzero(n["labels"] < odd)[-2000:]
@@ -324,11 +324,11 @@ def starved(trials: int = 5) -> None:
 
 
 def choice(levels: tuple[float, ...] = (0.0, 0.1, 0.3), seeds: int = 1) -> None:
-    """BANKING77, 2,500 rows at hand and the rest to be had: the side chosen, and what both sides really bring."""
+    """BANKING77, 1,500 rows at hand and the rest to be had: the side chosen, and what both sides really bring."""
     import tempfile
     from pathlib import Path
 
-    import tilth
+    from tilth.project import Project
 
     texts, labels, test, truth = banking77()
     names, y = encode_labels(labels)
@@ -341,13 +341,13 @@ def choice(levels: tuple[float, ...] = (0.0, 0.1, 0.3), seeds: int = 1) -> None:
             given = y.copy()
             wrong = rng.random(len(y)) < rate
             given[wrong] = (y[wrong] + rng.integers(1, len(names), wrong.sum())) % len(names)
-            here = order[:2_500]
+            here = order[:1_500]
             with tempfile.TemporaryDirectory() as folder:
                 for file, lines in (("a.csv", [(f"{i:05d}", texts[i], names[given[i]]) for i in here]),
                                     ("e.csv", [(f"e{i:05d}", x, c) for i, (x, c) in enumerate(zip(test, truth, strict=True)) if i % 2])):  # fmt: skip
                     with (Path(folder) / file).open("w", encoding="utf-8", newline="") as out:
                         csv.writer(out).writerows([("id", "text", "label"), *lines])
-                project = tilth.open_project(Path(folder) / "p")
+                project = Project(Path(folder) / "p")
                 project.ingest(
                     Path(folder) / "a.csv", label="label", text="text", id="id", eval=Path(folder) / "e.csv"
                 )
@@ -374,7 +374,7 @@ def choice(levels: tuple[float, ...] = (0.0, 0.1, 0.3), seeds: int = 1) -> None:
             add = float(
                 np.mean(
                     [
-                        score(np.concatenate([here, rng.permutation(order[2_500:])[:m]]), given) - base
+                        score(np.concatenate([here, rng.permutation(order[1_500:])[:m]]), given) - base
                         for _ in range(3)
                     ]
                 )

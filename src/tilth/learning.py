@@ -173,10 +173,14 @@ def _points(x: float) -> str:
 
 
 def _better(choice: dict[str, Any]) -> str:
-    """The better side at the largest effort that both sides were looked at: review, add or unclear."""
+    """The better side: review, add or unclear.
+
+    At the effort that reviews all doubtful rows, or that adds an eighth of the rows where that is more:
+    a review that is done early has its gain, and nothing else to spend time on.
+    """
     if not choice["review"] or not choice["add"]:
         return "unclear"
-    budget = min(choice["review"][-1]["minutes"], choice["add"][-1]["minutes"])
+    budget = max(choice["review"][-1]["minutes"], choice["add"][0]["minutes"])
     a, b = (_at(choice[side], budget) for side in ("review", "add"))
     choice["budget"] = budget
     half = (a[2] - a[1]) ** 2 + (b[2] - b[1]) ** 2
