@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from tilth.trial import classwise, fix_or_add
+from tilth import learning
+from tilth.trial import classwise, curve, fix_or_add, subsample
 from tilth.trial.measure import row_weights
 from tilth.trial.subsample import Held, head_scores
 
@@ -25,8 +28,8 @@ def held(counts: np.ndarray, seed: int = 0, tests: int = 40) -> Held:
     return Held(x, y, np.arange(len(y)), test, truth)
 
 
-def accuracy(h: Held, x: np.ndarray, y: np.ndarray) -> float:
-    logits = head_scores(x, y, np.arange(len(y)), h.test, CLASSES, PENALTY)
+def accuracy(h: Held, x: np.ndarray, y: np.ndarray, penalty: float = PENALTY) -> float:
+    logits = head_scores(x, y, np.arange(len(y)), h.test, CLASSES, penalty)
     return float((logits.argmax(axis=1) == h.truth).mean())
 
 
@@ -117,3 +120,34 @@ def test_nothing_to_review_in_clean_labels() -> None:
     h = held(np.full(CLASSES, 10))
     sure = np.eye(CLASSES)[h.labels]
     assert fix_or_add.review(h, sure, CLASSES, PENALTY, row_weights(h.truth, "accuracy")) == []
+
+
+@pytest.mark.parametrize(("rate", "each", "right"), [(0.2, 30, "review"), (0.4, 30, "review")])
+def test_the_better_of_review_and_add_is_chosen(rate: float, each: int, right: str) -> None:
+    """Checking a label takes a quarter of a minute, a new row (as noisy) one minute."""
+    penalty = 30.0  # with little of it the head learns the noise, and the curve rises: no forecast
+    h = held(np.full(CLASSES, each), tests=100)
+    rng = np.random.default_rng(11)
+    wrong = rng.random(len(h.labels)) < rate
+    given = np.where(wrong, rng.integers(0, CLASSES, len(wrong)), h.labels)
+    noisy = Held(h.x, given, h.clusters, h.test, h.truth)
+    weights = row_weights(h.truth, "accuracy")
+    reviews = fix_or_add.review(noisy, posterior(h.labels, given), CLASSES, penalty, weights)
+    scores = subsample.measure([noisy], CLASSES, penalty, budget=10_000)
+    adds = learning._adds(curve.fit(subsample.points(scores, weights)))
+    choice: dict[str, Any] = {
+        "review": [
+            {"minutes": 0.25 * r.rows, "gain": r.value, "low": r.low, "high": r.high} for r in reviews
+        ],
+        "add": [{"minutes": 1.0 * a["rows"]} | a for a in adds],
+    }
+    assert learning._better(choice) == right
+    # the truth of both sides at that effort
+    budget = choice["budget"]
+    fixed = np.where(np.isin(np.arange(len(given)), _worst(h, given, int(4 * budget))), h.labels, given)
+    base = accuracy(h, h.x, given, penalty)
+    more, same = draw(rng, rng.multinomial(int(budget), np.full(CLASSES, 1 / CLASSES)))
+    same = np.where(rng.random(len(same)) < rate, rng.integers(0, CLASSES, len(same)), same)
+    review = accuracy(h, h.x, fixed, penalty) - base
+    add = accuracy(h, np.vstack([h.x, more]), np.concatenate([given, same]), penalty) - base
+    assert (review > add) == (right == "review")

@@ -122,7 +122,7 @@ def luck_of(sizes: Array, errors: Array, total: float) -> Luck:
         flips, per_row = share * base, (1 - share) * base / max(slope.mean(), 1e-12)
         model = flips + per_row * slope + 1e-12
         scale = float((df * spread / model).sum() / df.sum())
-        model = model * scale
+        model = model * scale + 1e-12
         loss = float((df * (np.log(model) + spread / model)).sum())
         best = min(best, (loss, Luck(per_row * scale, flips * scale)), key=lambda b: b[0])
     del guess

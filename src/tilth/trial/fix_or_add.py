@@ -21,6 +21,8 @@ __all__ = ["Review", "review"]
 
 Array = np.ndarray[Any, Any]
 STEPS, SEEDS, GRID, ALMOST = 20, 2, (0.125, 0.25, 0.5, 1.0), 0.9
+MANY, FEWER_STEPS, FEWER = 20_000, 8, (0.25, 1.0)
+"""Rows from which on one simulated reviewer, two effort levels and fewer steps have to do."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,26 @@ def review(
     if found[-1] < 1.0:
         return []
     most = min(int(np.searchsorted(found, ALMOST * found[-1])) + 1, n // 2)
-    counts = sorted({max(1, round(share * most)) for share in GRID})
+    grid, seeds, steps = (GRID, SEEDS, STEPS) if n <= MANY else (FEWER, 1, FEWER_STEPS)
+    counts = sorted({max(1, round(share * most)) for share in grid})
+    chances = posterior[order[:most]].cumsum(axis=1)
     d = logistic.design(p.x, penalty)
-    start = logistic.fit(d, p.labels, classes, tolerance=1e-2)
-    base = logistic.fit(d, p.labels, classes, start=start, max_iter=STEPS, tolerance=0.0).scores(p.test)
+    start = logistic.fit(d, p.labels, classes, max_iter=STEPS, tolerance=1e-2)
+    base = logistic.fit(d, p.labels, classes, start=start, max_iter=steps, tolerance=0.0).scores(p.test)
     smooth = smooth_of(base, p.truth, metric)
     before = smooth(base, p.truth)
-    gains = np.zeros((SEEDS, len(counts), len(p.truth)))
-    for s in range(SEEDS):
+    gains = np.zeros((seeds, len(counts), len(p.truth)))
+    for s in range(seeds):
         rng = np.random.default_rng([seed, s])
-        drawn = (posterior.cumsum(axis=1) < rng.random((n, 1)) * posterior.sum(axis=1, keepdims=True)).sum(1)
+        point = rng.random((most, 1)) * chances[:, -1:]
+        drawn = np.minimum((chances < point).sum(axis=1), classes - 1)
         for i, k in enumerate(counts):
             labels = p.labels.copy()
-            labels[order[:k]] = np.minimum(drawn[order[:k]], classes - 1)
-            head = logistic.fit(d, labels, classes, start=start, max_iter=STEPS, tolerance=0.0)
+            labels[order[:k]] = drawn[:k]
+            head = logistic.fit(d, labels, classes, start=start, max_iter=steps, tolerance=0.0)
             gains[s, i] = smooth(head.scores(p.test), p.truth) - before
             if progress:
-                progress("review or add", s * len(counts) + i + 1, SEEDS * len(counts))
+                progress("review or add", s * len(counts) + i + 1, seeds * len(counts))
     return [
         Review(k, float(found[k - 1]), *_interval(gains[:, i], weights, level), level)
         for i, k in enumerate(counts)
