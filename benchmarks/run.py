@@ -11,6 +11,8 @@ RUNS = (
     ["recipes.py", "text-linear.v1", "linear-svc"],
     ["speed.py"],
     ["slices.py"],
+    ["reviews.py"],
+    ["gains.py"],
     ["improve.py", "clean"],
     ["improve.py", "banking", "1", "2", "3"],
 )
