@@ -13,6 +13,8 @@ RUNS = (
     ["slices.py"],
     ["reviews.py"],
     ["gains.py"],
+    ["copies.py", "5450", "54500"],
+    ["linkage.py"],
     ["improve.py", "clean"],
     ["improve.py", "banking", "1", "2", "3"],
 )

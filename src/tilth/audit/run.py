@@ -199,7 +199,9 @@ def look(
     if features is None:
         learned, features = recipe.learn(texts)
     names, labels = encode_labels(train.labels, classes)
-    copies = find_copies([*texts, *eval_texts], threshold=threshold, progress=progress)
+    # nothing here asks for a lower threshold; `tilth duplicates` keeps similarities from 0.5 up
+    both = [*texts, *eval_texts]
+    copies = find_copies(both, threshold=threshold, floor=threshold, progress=progress)
     fold = group_folds(labels, copies.clusters()[: len(train)], FOLDS)
     logits = out_of_sample(features, labels, max(len(names), 1), recipe.penalty, fold=fold, progress=progress)
     if (labels >= 0).sum() == 0 or not names:
