@@ -16,6 +16,10 @@ All orders start from the same out-of-sample probabilities and are scored by the
                      false-discovery rate of 5 % (what verdicts unlock), and the audit is repeated
     again+bulk       the control: the same bulk relabels, but cleanlab's self-confidence as the order,
                      on the repeated audit's probabilities
+    improve+queue    the whole of tilth: first `tilth improve`'s relabelling, accepted on held-out rows and
+                     without a person, then queue+bulk
+    prune            cleanlab's counterpart: what find_label_issues flags is left out of training from the
+                     start, comes back when it is reviewed, and is reviewed first, by self-confidence
 
 y is the share of the lost test accuracy that is won back, x the number of reviews, up to 1.25 reviews for
 each wrong label; to_90 is the number of reviews until 90 % is back.
@@ -42,7 +46,9 @@ SETTINGS = [
     for seed in ((0, 1, 2) if data == "digits" else (0,))
     if data == "digits" or noise != "feature"
 ]
-METHODS = ("random", "self-confidence", "margin", "queue", "queue+bulk", "again+bulk")
+METHODS = (
+    "random", "self-confidence", "margin", "prune", "queue", "queue+bulk", "again+bulk", "improve+queue",
+)  # fmt: skip
 
 
 class World:
@@ -59,14 +65,16 @@ class World:
         self._design: Any = None
         self._start: Any = None
 
-    def accuracy(self, labels: np.ndarray) -> float:
+    def accuracy(self, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Test accuracy of the recipe fitted to these labels (to convergence from a neighbouring fit)."""
         from tilth.recipes import logistic
 
         if self._design is None:
             self._design = logistic.design(self.x, self.penalty)
             self._start = logistic.fit(self._design, self.given, self.k, max_iter=25)
-        head = logistic.fit(self._design, labels, self.k, start=self._start, max_iter=12, tolerance=0.0)
+        head = logistic.fit(
+            self._design, labels, self.k, weights=weights, start=self._start, max_iter=12, tolerance=0.0
+        )
         return float((head.scores(self.tests).argmax(axis=1) == self.test_truth).mean())
 
     def signals(self, labels: np.ndarray) -> Any:
@@ -139,6 +147,59 @@ def fixed(w: World, order: np.ndarray, points: np.ndarray) -> list[float]:
     return out
 
 
+def pruned(w: World, p: np.ndarray, points: np.ndarray) -> list[float]:
+    """Accuracy when flagged rows are left out until they are reviewed, and reviewed first."""
+    from cleanlab.filter import find_label_issues
+
+    q = p.astype(np.float64)
+    flagged = find_label_issues(w.given, q, n_jobs=1)
+    order = cleanlab_order(w.given, q, "self_confidence")
+    order = np.r_[order[flagged[order]], order[~flagged[order]]]
+    out = []
+    for n in points:
+        labels, weights = w.given.copy(), (~flagged).astype(np.float32)
+        labels[order[:n]], weights[order[:n]] = w.truth[order[:n]], 1.0
+        out.append(w.accuracy(labels, weights))
+    return out
+
+
+def improved(w: World) -> np.ndarray:
+    """Labels after what `tilth improve` accepts by itself: relabelling, judged on held-out rows."""
+    from types import SimpleNamespace
+
+    from tilth.audit.label_error import LabelError
+    from tilth.data import Snapshot
+    from tilth.improve import level_of
+    from tilth.trial.decide import Bench
+    from tilth.trial.propose import ALTERNATIVES, PROCEDURES
+
+    n = len(w.given)
+    ids, names, empty = [f"{i:06d}" for i in range(n)], w.classes, Snapshot([], [], {})
+    recipe = SimpleNamespace(name="arrays", penalty=w.penalty, dense=0)
+    labels, taken = w.given.copy(), ""
+    rows = Snapshot(ids, [names[c] for c in labels], {"text": [f"{i} row" for i in ids]})
+    bench = Bench(recipe, rows, empty, "text", features=w.x, clusters=np.arange(n))
+    for _ in range(4):
+        for p in PROCEDURES:
+            if p.name not in ALTERNATIVES[:2] or (taken and p.name != taken):
+                continue
+            outcome = bench.judge(p, metric="accuracy", level=level_of(p))
+            if outcome.effect(level=level_of(p)).low > 0:
+                break
+        else:
+            return labels
+        taken = p.name
+        bench.accept(p)
+        rows = Snapshot(ids, [names[c] for c in labels], {"text": [f"{i} row" for i in ids]})
+        view = SimpleNamespace(
+            signals=w.signals(labels), train=rows, texts=rows.columns["text"], features=w.x, has_texts=False,
+            space=None, neighbours=None,
+        )  # fmt: skip
+        for op in p.ops(LabelError().find(view), rows):
+            labels[int(op.before.id)] = names.index(op.after.label)
+    return labels
+
+
 def followed(w: World, method: str, points: np.ndarray, first: Any) -> list[float]:
     """Accuracy when the order is made anew after each batch of verdicts."""
     from tilth.audit.trust import trust
@@ -149,7 +210,10 @@ def followed(w: World, method: str, points: np.ndarray, first: Any) -> list[floa
     n = len(w.given)
     ids = [f"{i:06d}" for i in range(n)]
     labels, done = w.given.copy(), np.zeros(n, dtype=bool)
-    bulky = method.endswith("bulk")
+    if method.startswith("improve"):
+        labels = improved(w)
+        first = w.signals(labels)
+    bulky = method != "queue"
     line = None if bulky else queue(respond(_View(w, first), w.penalty), first.noise)
     verdicts: list[Any] = []
     out = []
@@ -224,9 +288,12 @@ def setting(data: str, noise: str, seed: int) -> dict[str, Any]:
     curves, seconds = {}, {}
     for method in METHODS:
         with clock() as used:
-            found = (
-                fixed(w, orders[method], points) if method in orders else followed(w, method, points, first)
-            )
+            if method in orders:
+                found = fixed(w, orders[method], points)
+            elif method == "prune":
+                found = pruned(w, first.probabilities, points)
+            else:
+                found = followed(w, method, points, first)
         curves[method] = [round(v, 4) for v in found]
         seconds[method] = used["cpu_s"]
     back = {m: (np.array(c) - lost) / max(clean - lost, 1e-9) for m, c in curves.items()}
