@@ -208,7 +208,9 @@ class _Test:
                          table.as_kind(self.column, "strings")]  # fmt: skip
                 out |= np.array(found, dtype=bool)
             elif isinstance(value, str):
-                out |= np.asarray(table.as_kind(self.column, "strings") == value, dtype=bool)
+                # as an object: numpy would cut zero characters off the end of a plain text
+                wanted = np.array(value, dtype=object)
+                out |= np.asarray(table.as_kind(self.column, "strings") == wanted, dtype=bool)
             else:
                 out |= table.as_kind(self.column, "numbers") == value
         return out
