@@ -171,39 +171,68 @@ def reviews(desk: Desk) -> list[Action]:
 
 
 def clauses(desk: Desk) -> list[Action]:
-    """Pairs of classes between which many labels are wrong: a rule is missing, not attention."""
+    """Pairs of classes between which many labels are wrong, or which TIL602 calls confused: one list.
+
+    A rule is missing there, not attention.
+    """
     s, m = desk.view.signals, desk.response
     p = s.p_wrong()
     suggested = s.suggestion()
     at = np.flatnonzero((m.labels >= 0) & (p[m.rows] > 0.1))
-    pairs: dict[tuple[int, int], list[int]] = defaultdict(list)
+    pairs: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in at.tolist():
         a, b = sorted((int(m.labels[i]), int(suggested[m.rows[i]])))
-        pairs[a, b].append(i)
+        pairs[s.classes[a], s.classes[b]].append(i)
     weight = {pair: float(p[m.rows[rows]].sum()) for pair, rows in pairs.items()}
-    typical = float(np.median(list(weight.values()))) if weight else 0.0
-    out = []
-    for (a, b), total in sorted(weight.items(), key=lambda item: -item[1])[:3]:
-        if total < max(PAIR, 3 * typical):
-            break
-        members = sorted(pairs[a, b], key=lambda i: -p[m.rows[i]])
-        names = f"{s.classes[a]} and {s.classes[b]}"
-        costs = desk.ws.config.minutes
-        ids = [desk.view.train.ids[m.rows[i]] for i in members]
-        out.append(
-            desk.action(
-                "clause",
-                "TIL101",
-                f"Write down the rule that separates {names}, then go through {len(members)} rows",
-                desk.gain("review", m.review(np.array(members))),
-                costs.clause + costs.relabel * len(members),
-                rows=ids,
-                why=f"about {total:.0f} labels are wrong between these two classes alone: without a rule the "
-                "next annotator makes the same mistake",
-                command="tilth guide --draft",
-            )
+    least = max(PAIR, 3 * float(np.median(list(weight.values())))) if weight else 0.0
+    confused = {_pair(f): f for f in desk.audit.of("TIL602")}
+    wanted = [pair for pair in sorted(weight, key=lambda x: (-weight[x], x)) if weight[pair] >= least][:3]
+    wanted += [pair for pair in list(confused)[:3] if pair not in wanted]
+    return [_clause(desk, pair, pairs.get(pair, []), weight.get(pair, 0.0), confused) for pair in wanted]
+
+
+def _pair(f: Finding) -> tuple[str, str]:
+    """The two classes of a finding about confused classes, ascending."""
+    a, b = sorted(str(x) for x in f.evidence["classes"])
+    return a, b
+
+
+def _clause(
+    desk: Desk,
+    pair: tuple[str, str],
+    doubtful: Sequence[int],
+    total: float,
+    confused: Mapping[tuple[str, str], Finding],
+) -> Action:
+    """Write a rule, then go through the doubtful rows of the pair; the rule is made of confused rows."""
+    m, costs, f = desk.response, desk.ws.config.minutes, confused.get(pair)
+    p = desk.view.signals.p_wrong()
+    members = sorted(doubtful, key=lambda i: -p[m.rows[i]])
+    names, n = f"{pair[0]} and {pair[1]}", len(members)
+    why = [f.message] if f else []
+    if members:
+        why.append(
+            f"about {total:.0f} labels are wrong between these two classes alone: without a rule the next "
+            "annotator makes the same mistake"
         )
-    return out
+    return desk.action(
+        "clause",
+        "TIL602" if f else "TIL101",
+        f"Write down the rule that separates {names}" + (f", then go through {n} rows" if n else ""),
+        desk.gain("review", m.review(np.array(members))) if members else None,
+        costs.clause + costs.relabel * n,
+        rows=[desk.view.train.ids[m.rows[i]] for i in members] or (f.rows if f else ()),
+        why="; ".join(why),
+        command="tilth guide --draft",
+        examples=_confused(f) if f else (),
+    )
+
+
+def _confused(f: Finding) -> list[dict[str, Any]]:
+    return [
+        {"id": x["id"], "text": x["text"], "message": f"labelled {x['label']}, taken for {x['taken_for']}"}
+        for x in f.evidence["examples"][:EXAMPLES]
+    ]
 
 
 def bulk(desk: Desk) -> list[Action]:

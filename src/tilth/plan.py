@@ -22,6 +22,7 @@ from tilth.learning import LearningCurves, learning_curves
 from tilth.ledger import Ledger, ledger
 from tilth.reviews import drawn
 from tilth.signals import Progress
+from tilth.slice_actions import weak_slices
 from tilth.trial.gains import respond
 from tilth.verdicts import render
 from tilth.workspace import TRAIN, Workspace
@@ -110,9 +111,11 @@ def plan(ws: Workspace, progress: Progress | None = None) -> Plan:
     desk = Desk(ws, view, audit, respond(view, ws.recipe.penalty, goal.metric), book, trust, _curves(ws))
     score = quality.score if quality else None
     distance = goal.distance(score.value) if score else None
+    people = [*actions.reviews(desk), *actions.clauses(desk)]
+    planned = {row for a in people for row in a.rows}
     work = _ranked(
         [
-            *actions.reviews(desk), *actions.bulk(desk), *actions.clauses(desk), *actions.patches(desk),
+            *people, *actions.bulk(desk), *actions.patches(desk), *weak_slices(desk, planned),
             *actions.collect(desk), *actions.near_copies(desk), *actions.contested(desk),
             *actions.failed(desk),
         ],

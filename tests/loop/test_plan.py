@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,50 @@ def test_collecting_goes_by_learning_curves_once_they_are_measured(noisy: Path) 
 
     assert tilth("plan", "--out", "x.txt", *P, cwd=noisy).code == 1
     assert len(CLASSES) == 5
+
+
+def test_weak_slices_and_confused_classes_become_work(tmp_path: Path) -> None:
+    """Errors of labels in one channel are reviewed; classes that share words want a clause, once."""
+    rng = random.Random(3)
+    rows = []
+    for row_id, text, _, true in lines(600, 1, wrong=0.0):
+        channel = rng.choice(["fax", "mail", "chat", "app", "web"])
+        wrong = channel == "fax" and rng.random() < 0.5
+        label = rng.choice([c for c in CLASSES if c != true]) if wrong else true
+        if true in CLASSES[:2] and not wrong:
+            label = rng.choice(CLASSES[:2])
+        rows.append((row_id, text, label, channel))
+    write(tmp_path / "train.csv", rows, ("id", "text", "label", "channel"))
+    good("ingest", "train.csv", *P, cwd=tmp_path)
+    codes = js("audit", "--no-self-test", *P, cwd=tmp_path)["counts"]
+    assert codes["TIL601"]
+    assert codes["TIL602"] == 1
+    work = js("plan", *P, cwd=tmp_path)["actions"]
+    clauses = [a for a in work if a["kind"] == "clause" and "billing and cards" in a["title"]]
+    assert [a["code"] for a in clauses] == ["TIL602"], "one list of pairs"
+    assert clauses[0]["command"] == "tilth guide --draft"
+    assert "taken for" in clauses[0]["examples"][0]["message"]
+    there = [a for a in work if a["code"] == "TIL601"]
+    assert there
+    assert there[0]["kind"] == "review"
+    assert there[0]["low"] < there[0]["gain"] < there[0]["high"]
+    assert "fax" in there[0]["title"]
+    assert not set(there[0]["rows"]) & {r for a in work if a["kind"] == "clause" for r in a["rows"]}
+    channels = {r[0]: r[3] for r in rows}
+    assert {channels[r] for r in there[0]["rows"]} == {"fax"}
+
+
+def test_a_slice_of_hard_texts_wants_rows_not_reviews(tmp_path: Path) -> None:
+    """Where labels look right but the model cannot know, rows are collected."""
+    rng = random.Random(5)
+    rows = []
+    for row_id, text, _, true in lines(600, 1, wrong=0.0):
+        fax = rng.random() < 0.15
+        blank = " ".join(rng.sample(["hello", "please", "help", "thanks", "urgent", "dear"], 3))
+        rows.append((row_id, blank if fax else text, true, "fax" if fax else rng.choice(["mail", "chat"])))
+    write(tmp_path / "train.csv", rows, ("id", "text", "label", "channel"))
+    good("ingest", "train.csv", *P, cwd=tmp_path)
+    there = [a for a in js("plan", *P, cwd=tmp_path)["actions"] if a["code"] == "TIL601"]
+    assert [a["kind"] for a in there] == ["collect"]
+    assert there[0]["gain"] > 0.02
+    assert there[0]["count"] == 40
