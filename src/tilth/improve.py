@@ -261,6 +261,7 @@ class _Run:
             "eval_version": ws.eval_id(),
             "created": ws.clock(),
             "complete": True,
+            "gates": ws.gates(),
             "columns": asdict(ws.config.columns),
         }
         body |= self._scores(rows)
@@ -303,7 +304,13 @@ class _Run:
             "eval_leaked": leaks,
             "eval_unknown": unknown,
         }
-        out: dict[str, Any] = {"rows": counts, "reported_on": words, "slices": [], "classes": []}
+        out: dict[str, Any] = {
+            "rows": counts,
+            "reported_on": words,
+            "slices": [],
+            "classes": [],
+            "floors": [],
+        }
         if len(test) < 10:
             return out | {"before": None, "after": None, "gain": None}
         change = from_rows(self.rows, rows.rows(), dataset=TRAIN, base_id=self.start.id)
@@ -311,13 +318,16 @@ class _Run:
         effect = outcome.effect()
         metric = ws.config.goal.metric
         columns = ws.config.columns
-        masks = slices_of(test, columns.label, (columns.text, columns.id), ws.named_slices(test))
+        named = ws.named_slices(test)
+        masks = slices_of(test, columns.label, (columns.text, columns.id), named)
+        floors = check_floors(outcome, ws.config.floors, classes_of(test, columns.label), named)
         return out | {
             "before": {"metric": metric} | asdict(outcome.score("before")),
             "after": {"metric": metric} | asdict(outcome.score("after")),
             "gain": asdict(effect) | {"verdict": effect.verdict},
             "slices": [asdict(s) for s in slice_effects(outcome, masks)] if change.ops else [],
             "classes": _classes(self.rows, rows, test, outcome),
+            "floors": [asdict(f) for f in floors],
         }
 
     def _patch_json(self, step: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from tilth.workspace import TRAIN, Workspace
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Confusions", "Kept", "SliceLine", "SliceTable", "confusions", "keep", "slices"]
+__all__ = ["Confusions", "Kept", "SliceLine", "SliceTable", "confusions", "keep", "known", "slices"]
 
 LEAST_FIT = 0.5
 """F1 below which words stand for other rows than the cluster that they were made of."""
@@ -157,11 +157,10 @@ class Kept:
 
 def slices(ws: Workspace, progress: Progress | None = None) -> SliceTable:
     """Scores of the whole, the named and discovered slices and the classes; the result is kept."""
+    done = known(ws)
+    if done is not None:
+        return done
     version = ws.head(TRAIN)
-    key = ws.key("slices", ws.audit_key(version.id), ws.gates())
-    known = ws.store.record("slices", key)
-    if known is not None:
-        return SliceTable.from_json(known)
     view = ws.view(progress)
     found = [f.evidence for f in ws.audit(progress).of("TIL601")]
     rows, wrong = judging_rows(view)
@@ -189,8 +188,18 @@ def slices(ws: Workspace, progress: Progress | None = None) -> SliceTable:
     lines = _with_floors(ws, lines, progress)
     tried = dict(found[0]["tried"]) if found else {}
     result = SliceTable(version.id, ws.config.goal.metric, tuple(lines), tried)
-    ws.store.put_record("slices", key, result.to_json(), subject=version.id, now=ws.clock())
+    ws.store.put_record("slices", _key(ws), result.to_json(), subject=version.id, now=ws.clock())
     return result
+
+
+def known(ws: Workspace) -> SliceTable | None:
+    """The table of the present head, slices and floors where `slices` made it; None before."""
+    body = ws.store.record("slices", _key(ws))
+    return None if body is None else SliceTable.from_json(body)
+
+
+def _key(ws: Workspace) -> str:
+    return ws.key("slices", ws.audit_key(ws.head(TRAIN).id), ws.gates())
 
 
 def _line(

@@ -8,6 +8,7 @@ from typing import Any
 from tilth import decisions
 from tilth.ledger import ledger
 from tilth.plan import last_plan
+from tilth.slice_table import known
 from tilth.workspace import TRAIN, Workspace
 
 __all__ = ["last_result", "status"]
@@ -35,7 +36,7 @@ def status(ws: Workspace) -> dict[str, Any]:
             }
         )
     last = last_result(ws)
-    done = last is not None and last["version"] == ws.head(TRAIN).id and last["eval_version"] == ws.eval_id()
+    done = last is not None and _is_present(ws, last)
     columns = ws.config.columns
     return {
         "project": ws.config.name,
@@ -49,8 +50,42 @@ def status(ws: Workspace) -> dict[str, Any]:
         and {k: last[k] for k in ("before", "after", "gain", "created")}
         | {"comparable": last["eval_version"] == ws.eval_id()},
         "goal": _goal(ws, last) if sets else None,
+        "floors": _floors(ws, last) if sets else [],
         "next": "tilth report" if done else ("tilth improve" if sets else "tilth ingest FILE"),
     }
+
+
+def _is_present(ws: Workspace, last: dict[str, Any]) -> bool:
+    """Whether a run ended at the present heads."""
+    return (last["version"], last["eval_version"]) == (ws.head(TRAIN).id, ws.eval_id())
+
+
+def _floors(ws: Workspace, last: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Each floor with its newest score on the present heads; nothing is computed anew.
+
+    Scores are of evaluation rows that decided nothing, by `tilth slices` or by the last run, whichever
+    knows the present heads, slices and floors.
+    """
+    if not ws.config.floors:
+        return []
+    table = known(ws)
+    if table is not None:
+        return [
+            {"name": s.name, "floor": s.floor, "rows": s.eval_rows, "score": s.eval_score, "held": s.held}
+            for s in table.slices
+            if s.floor is not None
+        ]
+    if last is not None and _is_present(ws, last) and last.get("gates") == ws.gates():
+        return [
+            {k: f[k] for k in ("name", "floor", "rows")}
+            | {"score": f["after"], "held": None if f["after"] is None else f["state"] in ("held", "reached")}
+            for f in last["floors"]
+        ]
+    names = {"all": "all rows", "class": "each class"}
+    return [
+        {"name": names.get(name, name), "floor": floor, "rows": None, "score": None, "held": None}
+        for name, floor in ws.config.floors.items()
+    ]
 
 
 def _goal(ws: Workspace, last: dict[str, Any] | None) -> dict[str, Any]:
@@ -60,7 +95,7 @@ def _goal(ws: Workspace, last: dict[str, Any] | None) -> dict[str, Any]:
     """
     goal, book, plan = ws.config.goal, ledger(ws), last_plan(ws)
     score = None
-    if last is not None and (last["version"], last["eval_version"]) == (ws.head(TRAIN).id, ws.eval_id()):
+    if last is not None and _is_present(ws, last):
         score = last["after"] and {k: last["after"][k] for k in ("value", "low", "high")}
     score = score or (plan and plan["score"])
     return {

@@ -66,6 +66,36 @@ def test_the_walk_of_a_slice(origin: Path) -> None:
     assert trial["gates"]
 
 
+def test_status_and_report_show_floors(origin: Path, tmp_path: Path) -> None:
+    shutil.copytree(origin / "p", tmp_path / "p")
+    path = tmp_path / "p" / "tilth.toml"
+    text = path.read_text("utf-8").split("\n[slices]")[0]
+    floors = "\n[slices]\nchat = 'channel == \"chat\"'\n[floors]\nall = 0.2\nchat = 0.999\n"
+    path.write_text(text + floors, "utf-8")
+    first = js("status", *P, cwd=tmp_path)["floors"]
+    assert [(f["name"], f["floor"], f["score"], f["held"]) for f in first] == [
+        ("all rows", 0.2, None, None), ("chat", 0.999, None, None),
+    ]  # fmt: skip
+    assert "not measured yet" in good("status", *P, cwd=tmp_path).out
+    table = {s["name"]: s for s in js("slices", *P, cwd=tmp_path)["slices"]}
+    second = js("status", *P, cwd=tmp_path)["floors"]
+    assert [(f["name"], f["held"]) for f in second] == [("all rows", True), ("chat", False)]
+    assert second[1]["score"] == table["chat"]["eval_score"]
+    shown = good("status", *P, cwd=tmp_path).out
+    assert "NOT HELD: chat" in shown
+    assert "floors held: all rows" in shown
+    result = js("improve", *P, cwd=tmp_path)
+    assert [(f["name"], f["state"]) for f in result["floors"]] == [("all rows", "held"), ("chat", "missed")]
+    third = js("status", *P, cwd=tmp_path)["floors"]
+    assert [f["score"] for f in third] == [f["after"] for f in result["floors"]]
+    good("report", "--out", "r.html", *P, cwd=tmp_path)
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "Floors" in page
+    assert "missed" in page
+    path.write_text(path.read_text("utf-8").replace("0.999", "0.3"), "utf-8")
+    assert {f["held"] for f in js("status", *P, cwd=tmp_path)["floors"]} == {None}, "another floor"
+
+
 def test_a_broken_floor_blocks(origin: Path, tmp_path: Path) -> None:
     """A patch that spoils most labels is worse; that it breaks a floor is said as well."""
     shutil.copytree(origin / "p", tmp_path / "p")

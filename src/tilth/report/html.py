@@ -28,7 +28,7 @@ from tilth.report.format import (
     verdict_sign,
 )
 from tilth.report.markup import Column, Html, data, join, mono, num, table, tag
-from tilth.report.sections import audit, classes, history, slices, worklist
+from tilth.report.sections import audit, classes, floors, history, slices, worklist
 
 __all__ = ["render"]
 
@@ -91,6 +91,7 @@ def _main(result: Json) -> Html:
             join(card(p, measure) for p in left) if left else None,
         ),
         ("work", "What waits for a person", worklist(work, measure)),
+        ("floors", "Floors", floors(items(result.get("floors")), measure)),
         ("slices", "Slices", slices(items(result.get("slices")), measure)),
         ("classes", "Classes", classes(items(result.get("classes")))),
         ("audit", "Audit", audit(mapping(result.get("audit")))),

@@ -24,10 +24,11 @@ from tilth.report.format import (
 from tilth.report.markup import Cell, Column, Html, data, details, join, mono, num, table, tag
 from tilth.report.reviews import errors_line
 
-__all__ = ["audit", "classes", "history", "slices", "worklist"]
+__all__ = ["audit", "classes", "floors", "history", "slices", "worklist"]
 
 Json = Mapping[str, Any]
 EXAMPLES = 50
+FLOOR_STATES = ("broken", "missed", "too few rows", "reached", "held")
 
 
 def worklist(work: Sequence[Json], measure: Measure) -> Html:
@@ -106,6 +107,36 @@ def slices(found: Sequence[Json], measure: Measure) -> Html:
         class_="note",
     )
     return join([forest("Change by slice", ("Slice", "Rows"), rows, measure, "value"), note])
+
+
+def floors(found: Sequence[Json], measure: Measure) -> Html | None:
+    """Each floor, with the score before and after; those that are not held come first."""
+    if not found:
+        return None
+    place = {state: at for at, state in enumerate(FLOOR_STATES)}
+    order = sorted(found, key=lambda f: place.get(str(f.get("state")), -1))
+    columns = [
+        Column("Floor of"),
+        Column("Least score" if measure.is_share else "Largest", "num"),
+        Column("Before → after", "num"),
+        Column("Rows", "num"),
+        Column("State"),
+    ]
+    lines = [
+        (
+            data(f.get("name"), 80),
+            num(measure.value(f.get("floor"))),
+            num(
+                "–"
+                if number(f.get("after")) is None
+                else f"{measure.value(f.get('before'))} → {measure.value(f.get('after'))}"
+            ),
+            num(count(f.get("rows"))),
+            tag("strong" if f.get("state") in FLOOR_STATES[:2] else "span", data(f.get("state"), 20)),
+        )
+        for f in order
+    ]
+    return tag("div", table("Floors", columns, lines), class_="floors")
 
 
 def _score(body: Json, measure: Measure) -> Html | None:

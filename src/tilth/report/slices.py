@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["broken_floors", "confusions", "kept", "slices"]
+__all__ = ["broken_floors", "confusions", "floor_lines", "kept", "slices"]
 
 Json = Mapping[str, Any]
 SURE = 0.05
@@ -129,6 +129,28 @@ def confusions(console: Console, body: Json, *, limit: int = 10) -> None:
     if len(pairs) > limit:
         screen.line(f"{limit} of {len(pairs)} pairs shown; --limit shows more", style="dim")
     screen.next("tilth audit --code TIL602")
+
+
+def floor_lines(screen: Screen, body: Json) -> None:
+    """The floors in `tilth status`: those that are not held first."""
+    value = measure_of(body).value
+    found = sorted(items(body.get("floors")), key=lambda f: f.get("held") is not False)
+    held = [f for f in found if f.get("held") is True]
+    for f in found:
+        if f.get("held") is True:
+            continue
+        name, floor = one_line(f.get("name"), 60), value(f.get("floor"))
+        if f.get("held") is False:
+            lost = f"floor NOT HELD: {name} is at {value(f.get('score'))}, its floor is {floor}"
+            screen.line(lost, style=STYLES["worse"])
+        elif f.get("rows") is None:
+            screen.line(f"floor {floor} of {name}: not measured yet, run tilth slices")
+        else:
+            screen.line(f"floor {floor} of {name}: too few rows ({count(f.get('rows'))})", style="dim")
+    if held:
+        words = [f"{one_line(f.get('name'), 40)} {value(f['score'])} ({value(f['floor'])})" for f in held[:6]]
+        more = f" and {len(held) - 6} more" if len(held) > 6 else ""
+        screen.line("floors held: " + ", ".join(words) + more)
 
 
 def broken_floors(body: Json) -> list[str]:

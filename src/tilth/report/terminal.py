@@ -37,7 +37,7 @@ from tilth.report.format import (
 from tilth.report.planning import goal_lines
 from tilth.report.reviews import errors_line
 from tilth.report.screen import STYLES, Col, Screen
-from tilth.report.slices import broken_floors
+from tilth.report.slices import broken_floors, floor_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -388,6 +388,7 @@ def status(console: Console, body: Json) -> None:
     words = ", ".join(f"{count(n)} {one_line(state, 20)}" for state, n in patches.items())
     screen.line(f"patches: {words or 'none'}")
     goal_lines(screen, body)
+    floor_lines(screen, body)
     last = mapping(body.get("last_run"))
     if last:
         _last_run(screen, last, measure)
