@@ -226,8 +226,9 @@ def _difference(result: Json, measure: Measure) -> Html | None:
     axis = svg.forest_axis([span])
     label = f"change with its 95 % interval, axis from {axis.low:g} to {axis.high:g}{measure.unit}"
     columns = [
-        Column("Effect"),
-        Column(svg.ruler(axis, label, signed=True, unit=measure.unit), "plot"),
+        # the unit stands here once: on each tick of a half-wide ruler it would run into the next
+        Column(f"Effect,{measure.unit}" if measure.unit else "Effect"),
+        Column(svg.ruler(axis, label, signed=True), "plot"),
         Column("After − before", "num", ""),
     ]
     line = ("Change", svg.interval_mark(axis, span, tone_of(gain)), change_text(gain, measure))
