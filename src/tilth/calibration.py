@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tilth.stats import Interval
+from tilth.stats import Interval, log_sum_exp
 
 __all__ = ["RIGHT", "WRONG", "Belief", "Judged", "Prior", "Reach", "believe", "largest_set", "platt", "total"]
 
@@ -230,7 +230,7 @@ def believe(prior: Prior, judged: Judged, *, draws: int = DRAWS, seed: int = 0) 
         grid = centre + unit @ scale.T
         by_bin = _likelihood(grid, delta, cells) + log_delta
         away = np.linalg.solve(root, (grid - mean).T)
-        log_mass = _log_sum(by_bin).sum(axis=1) - 0.5 * (away**2).sum(axis=0)
+        log_mass = log_sum_exp(by_bin).sum(axis=1) - 0.5 * (away**2).sum(axis=0)
         mass = np.exp(log_mass - log_mass.max())
         mass /= mass.sum()
         centre = mass @ grid
@@ -240,7 +240,7 @@ def believe(prior: Prior, judged: Judged, *, draws: int = DRAWS, seed: int = 0) 
     step = 2 * width / (POINTS - 1)
     jitter = (rng.random((draws, 2)) - 0.5) * step
     ab = grid[picked] + jitter @ np.asarray(np.linalg.lstsq(unit, grid - grid.mean(axis=0), rcond=None)[0])
-    share = np.exp(by_bin[picked] - _log_sum(by_bin[picked])[..., None])
+    share = np.exp(by_bin[picked] - log_sum_exp(by_bin[picked])[..., None])
     chosen = (share.cumsum(axis=2) < rng.random((draws, BINS, 1))).sum(axis=2)
     return Belief(ab[:, 0], ab[:, 1], delta[np.minimum(chosen, len(delta) - 1)], np.sort(judged.claimed))
 
@@ -260,12 +260,6 @@ def _likelihood(
     for b in np.unique(bin_of):
         out[:, b] = value[:, bin_of == b].sum(axis=1)
     return out
-
-
-def _log_sum(values: np.ndarray) -> np.ndarray:
-    """log sum exp over the last axis."""
-    top = values.max(axis=-1, keepdims=True)
-    return np.asarray((top + np.log(np.exp(values - top).sum(axis=-1, keepdims=True)))[..., 0])
 
 
 def total(

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from tilth.agreement import Votes
-from tilth.stats import Interval, wilson
+from tilth.stats import Interval, log_sum_exp, wilson
 
 __all__ = ["Consensus", "fit"]
 
@@ -281,14 +281,14 @@ class _Believed:
         if len(voted) > SAMPLE:
             voted = voted[np.linspace(0, len(voted) - 1, SAMPLE).astype(int)]
         self.voted = voted
-        self.sums = [_log_sum(self.logs[voted] * np.float32(t)) for t in TRUST]
+        self.sums = [log_sum_exp(self.logs[voted] * np.float32(t)) for t in TRUST]
 
     def power(self, said: np.ndarray) -> float:
         """The best of the powers, given the log likelihood of the votes (n, k)."""
         logs, votes_say = self.logs[self.voted], said[self.voted]
 
         def likelihood(i: int) -> float:
-            both = _log_sum(logs * np.float32(TRUST[i]) + votes_say)
+            both = log_sum_exp(logs * np.float32(TRUST[i]) + votes_say)
             return float((both - self.sums[i]).mean())
 
         # from the top down: mostly the model is worth believing, and the likelihood has one peak
@@ -303,8 +303,3 @@ class _Believed:
         p = np.exp(self.logs * np.float32(power))
         p /= p.sum(axis=1, keepdims=True)
         return np.asarray(p)
-
-
-def _log_sum(logs: np.ndarray) -> np.ndarray:
-    top = logs.max(axis=1)
-    return np.asarray(top + np.log(np.exp(logs - top[:, None]).sum(axis=1)))

@@ -14,10 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Incoming", "MultisetHash", "Row", "Snapshot", "Value", "Version", "content_id"]
+from tilth.errors import InputError, TilthError
+
+__all__ = ["Incoming", "MultisetHash", "Row", "Snapshot", "Value", "Version", "content_id", "json_lines"]
 
 Value = str | int | float | bool | None
 """What a field of a row may hold."""
@@ -250,3 +253,27 @@ class Snapshot:
         """One column as text; a missing value is the empty text."""
         values = self.columns.get(column, [None] * len(self))
         return ["" if v is None else str(v) for v in values]
+
+
+def json_lines(
+    text: str, name: str, error: type[TilthError] = InputError
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """The objects of JSON Lines, each behind its line number and file:line; blank lines are left out.
+
+    Raises
+    ------
+    error : a line is no JSON object.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{name}:{number}"
+        try:
+            body = json.loads(line)
+        except json.JSONDecodeError as bad:
+            raise error(f"{where}: not JSON ({bad.msg}, column {bad.colno})") from bad
+        except (ValueError, RecursionError) as bad:  # a number of 5,000 digits, a thousand brackets
+            raise error(f"{where}: JSON that cannot be read ({bad})") from bad
+        if not isinstance(body, dict):
+            raise error(f"{where}: a line is a JSON object, not {type(body).__name__}")
+        yield number, where, body

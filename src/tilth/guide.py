@@ -41,6 +41,7 @@ __all__ = ["Clause", "Entry", "Example", "Guide", "difference", "parse", "render
 TITLE = "# Label guide"
 DRAFT = " (draft)"
 BETWEEN, LEADS = " / ", " → "
+ROW = r"\s\[[^\[\]]*\]$|\s\[\""
 PARTS = {"### Examples": "examples", "### Counter-examples": "counters", "### Contested": "contested"}
 
 
@@ -261,6 +262,15 @@ def _quoted(text: str, where: str) -> tuple[str, str]:
     return str(value), text[end:]
 
 
+def _piece(text: str, end: str, where: str) -> tuple[str, str]:
+    """A quoted text, or what stands before `end` (an expression) or the end of the line; what follows."""
+    if text.startswith('"'):
+        return _quoted(text, where)
+    found = re.search(rf"{end}|$", text)
+    at = found.start() if found else len(text)
+    return text[:at], text[at:]
+
+
 def _heading(heading: str, where: str) -> tuple[list[str], bool]:
     """The one or two classes of a heading, and whether it is a draft."""
     names: list[str] = []
@@ -292,20 +302,9 @@ def _example(line: str, where: str) -> Example:
     if not line.startswith(("- ", "* ")):
         raise InputError(f"{where}: an example is one line that begins with '- ', found {line[:60]!r}")
     rest, row, label = line[2:].strip(), "", ""
-    if rest.startswith('"'):
-        text, rest = _quoted(rest, where)
-    else:
-        found = re.match(r"(.*?)(?=\s→\s|\s\[[^\[\]]*\]$|\s\[\"|$)", rest)
-        text = found[1] if found else rest
-        rest = rest[len(text) :]
+    text, rest = _piece(rest, rf"\s→\s|{ROW}", where)
     if rest.startswith(LEADS):
-        rest = rest[len(LEADS) :]
-        if rest.startswith('"'):
-            label, rest = _quoted(rest, where)
-        else:
-            found = re.match(r"(.*?)(?=\s\[[^\[\]]*\]$|\s\[\"|$)", rest)
-            label = found[1] if found else rest
-            rest = rest[len(label) :]
+        label, rest = _piece(rest[len(LEADS) :], ROW, where)
     if rest.startswith(" ["):
         rest = rest[2:]
         if rest.startswith('"'):

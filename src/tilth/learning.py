@@ -34,8 +34,6 @@ __all__ = ["CollectGain", "LearningCurves", "collect_gains", "learning_curves"]
 
 LEVEL, FOLDS, LEAST, FEW = 0.8, 3, 30, 5
 HORIZONS = (1.5, 2.0)
-WIDEST = 0.25
-"""A slice whose forecast is less sure than this says nothing."""
 VERSION = 1
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from tilth.data import Row, Snapshot, canonical, has_halves
+from tilth.data import Row, Snapshot, canonical, has_halves, json_lines
 from tilth.errors import PatchError, StaleOp
 
 __all__ = ["Op", "Patch", "apply", "conflicts", "from_rows", "invert", "keep", "parse", "render"]
@@ -329,18 +329,7 @@ def parse(text: str, *, name: str = "patch") -> Patch:
     header: dict[str, Any] | None = None
     ops: list[Op] = []
     first: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            body = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise PatchError(f"{where}: not JSON ({error.msg}, column {error.colno})") from error
-        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
-            raise PatchError(f"{where}: JSON that cannot be read ({error})") from error
-        if not isinstance(body, dict):
-            raise PatchError(f"{where}: a line is a JSON object, not {type(body).__name__}")
+    for number, where, body in json_lines(text, name, PatchError):
         if header is None:
             if body.get("tilth_patch") != FILE_VERSION:
                 raise PatchError(

@@ -19,6 +19,7 @@ __all__ = [
     "expected_calibration_error",
     "holm_adjusted",
     "holm_levels",
+    "log_sum_exp",
     "mean_interval",
     "robust_z",
     "softmax",
@@ -260,6 +261,12 @@ def p_value(effect: Effect) -> float:
     if se == 0:
         return 1.0
     return float(2 * stdtr(effect.df, -abs(effect.value) / se))
+
+
+def log_sum_exp(values: Array) -> Array:
+    """log sum exp over the last axis."""
+    top = values.max(axis=-1)
+    return np.asarray(top + np.log(np.exp(values - top[..., None]).sum(axis=-1)))
 
 
 def softmax(logits: Array) -> Array:

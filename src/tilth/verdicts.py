@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tilth.data import json_lines
 from tilth.errors import InputError
 
 __all__ = ["DECISIONS", "Drawn", "Said", "Verdict", "parse", "render"]
@@ -134,7 +135,10 @@ def parse(text: str, *, name: str = "verdicts") -> list[Said]:
     InputError : with file, line and value.
     """
     text = text.removeprefix("\ufeff")
-    lines = _json_lines(text, name) if text.lstrip().startswith("{") else _csv_lines(text, name)
+    if text.lstrip().startswith("{"):
+        lines: Iterable[tuple[str, Mapping[str, Any]]] = (found[1:] for found in json_lines(text, name))
+    else:
+        lines = _csv_lines(text, name)
     out = []
     for where, body in lines:
         row_id = _word(body, "id")
@@ -179,20 +183,6 @@ def _csv_lines(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{name}:{reader.line_num}", body
     except csv.Error as error:
         raise InputError(f"{name}:{reader.line_num}: not CSV ({error})") from error
-
-
-def _json_lines(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            body = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{where}: not JSON ({error})") from error
-        if not isinstance(body, dict):
-            raise InputError(f"{where}: a line is a JSON object, not {type(body).__name__}")
-        yield where, body
 
 
 def render(rows: Iterable[tuple[Drawn, str]], *, jsonl: bool = False) -> str:

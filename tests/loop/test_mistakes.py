@@ -11,6 +11,8 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -581,13 +583,25 @@ def test_while_another_process_writes(work: Path) -> None:
     assert finish(waiting).code == 0
 
 
-def test_interrupted_ingest_says_so_and_goes_on(folder: Path) -> None:
+def test_interrupted_ingest_says_so_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at an exact place: when 10,000 of the rows are on their way into the store."""
     write(folder / "big.csv", [(f"b{i}", t, g) for i, (_, t, g, _) in enumerate(lines(30_000, seed=8))])
-    process = start("ingest", "big.csv", "--project", "p", cwd=folder)
-    while process.poll() is None and not (folder / "p" / "tilth.toml").exists():
-        time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGINT)
-    run = finish(process)
+    seen = 0
+
+    @contextmanager
+    def interrupting() -> Iterator[Callable[[str, int, int], None]]:
+        def bar(step: str, done: int, total: int) -> None:
+            nonlocal seen
+            seen += step == "taking in train rows"
+            if seen == 2:
+                signal.raise_signal(signal.SIGINT)
+
+        yield bar
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("tilth.cli.console"), "progress_bars", interrupting)
+        run = tilth("ingest", "big.csv", "--project", "p", cwd=folder)
+    assert seen == 2
     assert run.code == 130, run
     assert "nothing is lost" in run.err
     assert "Traceback" not in run.err

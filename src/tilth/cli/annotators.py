@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from tilth.arguments import parser
-from tilth.cli.console import console, open_project, out, plain
+from tilth.cli.console import console, file_options, open_project, out, plain
 
 __all__ = ["VERBS"]
 
@@ -17,9 +17,7 @@ def _annotators(options: argparse.Namespace) -> int:
     from tilth.report import people
 
     names = ("item", "annotator", "label", "text", "encoding", "delimiter", "skip_bad")
-    reading = {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
-    if reading and not options.file:
-        parser().error(f"--{next(iter(reading)).replace('_', '-')} says how a file is read: give the FILE")
+    reading = file_options(options, *names)
     with open_project(options) as project:
         found = project.annotators(options.file, **reading)
         body = found.to_json()

@@ -12,12 +12,17 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tilth.arguments import parser
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tilth.project import Project
 
-__all__ = ["console", "fail", "folder_of", "open_project", "out", "plain", "progress_bars", "write"]
+__all__ = [
+    "console", "fail", "file_options", "folder_of", "open_project", "out", "plain", "progress_bars", "write",
+    "written",
+]  # fmt: skip
 
 
 def fail(options: argparse.Namespace, name: str, message: str) -> int:
@@ -42,6 +47,14 @@ def console(err: bool = False) -> Console:
     file = sys.stderr if err else sys.stdout
     # a pipe has no width of its own; 80 would cut tables
     return Console(stderr=err, width=None if file.isatty() else 110, highlight=False)
+
+
+def file_options(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """What was asked for about how a file is read, and nothing else; without a file it is wrong usage."""
+    found = {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
+    if found and not options.file:
+        parser().error(f"--{next(iter(found)).replace('_', '-')} says how a file is read: give the FILE")
+    return found
 
 
 @contextmanager
@@ -113,6 +126,11 @@ def out(options: argparse.Namespace, body: Any, show: Callable[[Console, Any], N
         write(json.dumps(finite(body), ensure_ascii=True, allow_nan=False) + "\n")
     else:
         show(console(), body)
+
+
+def written(options: argparse.Namespace, path: Path) -> None:
+    """The file that a verb wrote."""
+    out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}", soft_wrap=True))
 
 
 def finite(value: Any) -> Any:

@@ -9,27 +9,22 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from tilth.arguments import parser
-from tilth.cli.console import console, open_project, out, plain
+from tilth.cli.console import console, file_options, open_project, out, plain, written
 
 __all__ = ["VERBS"]
 
 
 def _ingest_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """What was asked for about the file; nothing else, so that `improve` can refuse it without one."""
-    names = (
-        "text", "label", "id", "eval", "encoding", "delimiter", "skip_bad", "allow_unlabelled",
+    return file_options(
+        options, "text", "label", "id", "eval", "encoding", "delimiter", "skip_bad", "allow_unlabelled",
         "recipe", "encoder",
     )  # fmt: skip
-    return {n: v for n in names if (v := getattr(options, n)) not in (None, False)}
 
 
 def _improve(options: argparse.Namespace) -> int:
     from tilth.report import terminal
 
     arguments = _ingest_arguments(options)
-    if arguments and not options.file:
-        parser().error(f"--{next(iter(arguments)).replace('_', '-')} says how a file is read: give the FILE")
     with open_project(options, options.file) as project:
         if options.file:
             _say_intake(project.ingest(options.file, **arguments).to_json())
@@ -106,15 +101,13 @@ def _diff(options: argparse.Namespace) -> int:
 
 def _checkout(options: argparse.Namespace) -> int:
     with open_project(options) as project:
-        path = project.checkout(options.version, options.out)
-        out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}"))
+        written(options, project.checkout(options.version, options.out))
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
     with open_project(options) as project:
-        path = project.report(options.out)
-        out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}"))
+        written(options, project.report(options.out))
     return 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tilth.arguments import parser
-from tilth.cli.console import console, open_project, out, plain, write
+from tilth.cli.console import console, open_project, out, plain, write, written
 
 if TYPE_CHECKING:
     from tilth.project import Project
@@ -77,8 +77,7 @@ def _patch(options: argparse.Namespace) -> int:
 
     with open_project(options) as project:
         if options.out:
-            path = project.write_patch(options.patch, options.out)
-            out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}"))
+            written(options, project.write_patch(options.patch, options.out))
         else:
             lines = render(project.patch(options.patch))
             if options.json:

@@ -20,7 +20,7 @@ from tilth.slices import literal, moments, name_of, numbers
 
 __all__ = ["Block", "Support", "bins_of", "of_columns", "one_hot"]
 
-FEW_VALUES, FEW_NUMBERS, MOST_VALUES = 50, 12, 200
+FEW_NUMBERS, MOST_VALUES = 12, 200
 BINS, COARSE = 40, 4
 PAIR_COLUMNS, PAIR_VALUES = 12, 60
 

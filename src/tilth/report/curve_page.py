@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from tilth.report import svg
 from tilth.report.cards import span_of
 from tilth.report.curves import fine
 from tilth.report.format import Measure, count, items, mapping, measure_of, minutes, number, one_line, share
-from tilth.report.markup import Column, Html, data, join, num, table, tag
+from tilth.report.markup import Column, Html, data, join, num, page, sections, table, tag
 from tilth.report.plot import Frame, Series, chart
 
 __all__ = ["render"]
@@ -33,32 +30,13 @@ def render(body: Json) -> str:
     str
         A page without script or address.
     """
-    styles = [
-        resources.files("tilth.report").joinpath(f).read_text("utf-8") for f in ("report.css", "curve.css")
-    ]
-    style = "\n".join(styles)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{one_line(body.get('project'), 60)} · learning curve"),
-        tag("style", Html(style)),
-    )
     measure = measure_of(body)
-    parts = [
+    found = [
         ("curve", f"{measure.name} by training rows", _whole(body, measure)),
         ("classes", "Where to collect first", _classes(items(body.get("classes")), measure)),
         ("choice", "Quality against quantity", _choice(mapping(body.get("choice")), measure)),
     ]
-    sections = [
-        tag("section", tag("h2", title, id=f"h-{key}"), part, id=key, aria_labelledby=f"h-{key}")
-        for key, title, part in parts
-        if part is not None
-    ]
+    shown = [(key, title, part) for key, title, part in found if part is not None]
     top = tag(
         "header",
         tag("p", "Tilth learning curve", class_="over"),
@@ -73,8 +51,8 @@ def render(body: Json) -> str:
         ),
         class_="top",
     )
-    page = tag("body", top, tag("main", *sections, id="main"))
-    return "<!DOCTYPE html>\n" + tag("html", head, page, lang="en") + "\n"
+    whole = tag("body", top, tag("main", *sections(shown), id="main"))
+    return page(f"{one_line(body.get('project'), 60)} · learning curve", whole, "report.css", "curve.css")
 
 
 def _rows(points: Sequence[Json], *keys: str, factor: float = 1.0) -> list[tuple[float, ...]]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from tilth.report import svg
@@ -27,7 +24,7 @@ from tilth.report.format import (
     stamp,
     verdict_sign,
 )
-from tilth.report.markup import Column, Html, data, join, mono, num, table, tag
+from tilth.report.markup import Column, Html, data, join, mono, num, page, sections, table, tag
 from tilth.report.sections import audit, classes, floors, history, slices, worklist
 
 __all__ = ["render"]
@@ -48,19 +45,6 @@ def render(result: Json) -> str:
         A page with no script and no address in it, in the reader's colour scheme. It is plain ASCII
         or UTF-8 text without surrogates: it can be written with encoding="utf-8" as it is.
     """
-    style = resources.files("tilth.report").joinpath("report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{one_line(result.get('project'), 60)} · Tilth report"),
-        tag("style", Html(style)),
-    )
     body = tag(
         "body",
         tag("a", "To the report", href="#main", class_="skip"),
@@ -68,7 +52,7 @@ def render(result: Json) -> str:
         _main(result),
         _foot(result),
     )
-    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
+    return page(f"{one_line(result.get('project'), 60)} · Tilth report", body, "report.css")
 
 
 def _main(result: Json) -> Html:
@@ -104,11 +88,7 @@ def _main(result: Json) -> Html:
         *(tag("a", title, href=f"#{key}") for key, title, _ in shown),
         aria_label="Parts of this report",
     )
-    sections = [
-        tag("section", tag("h2", title, id=f"h-{key}"), part, id=key, aria_labelledby=f"h-{key}")
-        for key, title, part in shown
-    ]
-    return tag("main", nav, *sections, id="main")
+    return tag("main", nav, *sections(shown), id="main")
 
 
 def _top(result: Json) -> Html:

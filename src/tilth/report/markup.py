@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 
 from tilth.report.format import NONE, clip, count, visible
 
-__all__ = ["Cell", "Column", "Html", "data", "details", "join", "mono", "num", "table", "tag"]
+__all__ = [
+    "Cell", "Column", "Html", "data", "details", "join", "mono", "num", "page", "sections", "table", "tag",
+]  # fmt: skip
 
 VOID = ("meta", "br", "line", "circle", "rect", "path")
 
@@ -135,3 +140,35 @@ def _cell(cell: Cell | Html | str, column: Column, first: bool) -> Html:
     if first:
         return tag("th", found.body, class_=classes, scope="row", role="rowheader")
     return tag("td", found.body, class_=classes, role="cell", data_th=label or None)
+
+
+def page(title: str, body: Html, *styles: str) -> str:
+    """One HTML file without script or address, in the reader's colour scheme.
+
+    Parameters
+    ----------
+    styles : names of files of this package, one after the other the style of the page.
+    """
+    folder = resources.files("tilth.report")
+    style = "\n".join(folder.joinpath(name).read_text("utf-8") for name in styles)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("style", Html(style)),
+    )
+    return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def sections(shown: Iterable[tuple[str, str, Html]]) -> list[Html]:
+    """Sections of a page, each from its key, its heading and what it holds."""
+    return [
+        tag("section", tag("h2", title, id=f"h-{key}"), part, id=key, aria_labelledby=f"h-{key}")
+        for key, title, part in shown
+    ]

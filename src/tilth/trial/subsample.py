@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from tilth.recipes import logistic
 from tilth.recipes.base import Matrix
+from tilth.stats import log_sum_exp
 from tilth.trial import curve
 
 __all__ = ["Held", "Plan", "Scores", "head_scores", "measure", "nested_order", "plan", "points"]
@@ -147,9 +148,8 @@ def _errors(logits: np.ndarray, truth: np.ndarray, loss: bool) -> np.ndarray:
     """(t,) float32 error of each row: wrong or not, or its log loss."""
     if not loss:
         return np.asarray(logits.argmax(axis=1) != truth, dtype=np.float32)
-    top = logits.max(axis=1)
-    total = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
-    return np.asarray(np.minimum(total - logits[np.arange(len(truth)), truth], 20.7), dtype=np.float32)
+    loss_of = log_sum_exp(logits) - logits[np.arange(len(truth)), truth]
+    return np.asarray(np.minimum(loss_of, 20.7), dtype=np.float32)
 
 
 def measure(
