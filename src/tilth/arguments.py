@@ -3,29 +3,76 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["parser"]
 
+Verb = Callable[[str, str], argparse.ArgumentParser]
+"""Adds a verb by its name and what it does."""
+
 
 def parser() -> argparse.ArgumentParser:
-    """All verbs and their options."""
+    """All verbs and their options, those of every day first."""
     top = argparse.ArgumentParser(
         prog="tilth",
+        usage="tilth [-h] [--version] VERB ...",
         description="Pull requests for training data: find what is wrong, change it, measure what it did.",
-        epilog="Start with: tilth improve FILE --label COLUMN",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=_version())
+    every = argparse.ArgumentParser(add_help=False)
+    every.add_argument("--json", action="store_true", help="print one JSON value instead of tables")
     shared = argparse.ArgumentParser(add_help=False)
     where = "project folder (default: the one you are in, else the only one in this folder)"
     shared.add_argument("--project", type=Path, metavar="DIR", help=where)
-    shared.add_argument("--json", action="store_true", help="print one JSON value instead of tables")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    # the list of verbs in the epilog has headings, which argparse cannot give
+    verbs = top.add_subparsers(
+        dest="verb", metavar="VERB", required=True, prog="tilth", help=argparse.SUPPRESS
+    )
+    groups: dict[str, list[tuple[str, str]]] = {}
 
-    def verb(name: str, help: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=help, description=help, parents=[shared])
+    def group(title: str, *, project: bool = True) -> Verb:
+        listed = groups.setdefault(title, [])
 
+        def verb(name: str, help: str) -> argparse.ArgumentParser:
+            listed.append((name, help))
+            return verbs.add_parser(name, description=help, parents=[shared, every] if project else [every])
+
+        return verb
+
+    _everyday_verbs(group("every day"))
+    _patch_verbs(group("patches"))
+    _review_verbs(group("people who review and label"))
+    _annotator_verbs(group("people who review and label"))
+    _slice_verbs(group("a closer look"))
+    _version_verbs(group("versions"))
+    verb = group("Tilth itself", project=False)
+    p = verb("plugins", "detectors and recipes that there are, and where they come from")
+    p.add_argument("--check", action="store_true", help="put each through the battery of its kind")
+    p = verb("example", "write the example tickets into a folder")
+    p.add_argument("folder", type=Path, help="it is made where there is none")
+    top.epilog = _overview(groups)
+    return top
+
+
+def _overview(groups: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """The verbs by group, in lines as wide as the terminal."""
+    width = max(60, shutil.get_terminal_size().columns - 2)
+    lines = []
+    for title, verbs in groups.items():
+        lines.append(f"{title}:")
+        for name, words in verbs:
+            first, *rest = textwrap.wrap(words, width - 14)
+            lines += [f"  {name:<12}{first}", *(" " * 14 + line for line in rest)]
+        lines.append("")
+    return "\n".join([*lines, "Start with: tilth improve FILE --label COLUMN", "Options: tilth VERB --help"])
+
+
+def _everyday_verbs(verb: Verb) -> None:
+    """Take data in, see what is wrong, what to do next, what came of it."""
     p = verb("improve", "ingest, audit, propose, try, and accept what is measured to be better")
     p.add_argument("file", nargs="?", help="data to take in; none: work on what is in the project")
     _ingest_options(p)
@@ -38,19 +85,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="findings to show (default 20)")
     no_test = "leave out what the audit finds of faults planted in a copy of the rows"
     p.add_argument("--no-self-test", action="store_false", dest="self_test", help=no_test)
-    _review_verbs(verb)
-    _annotator_verbs(verb)
     p = verb("plan", "what to do next, by expected gain per minute of a person's time")
     p.add_argument("--out", type=Path, metavar="FILE", help="write the rows to review next: .csv or .jsonl")
     verb("ledger", "predicted against realised gains; minutes and money in, measured gain out")
-    p = verb("curve", "what more rows would bring: learning curves, where to collect, review or add")
-    p.add_argument("--class", dest="of_class", metavar="NAME", help="only this class")
-    p.add_argument("--worth", type=_share, metavar="GAIN", help="least gain worth it (default: tilth.toml)")
-    p.add_argument("--limit", type=_count, default=10, metavar="N", help="classes to show (default 10)")
-    p.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page")
-    _slice_verbs(verb)
-    verb("propose", "make a handful of patches out of the findings")
-    _patch_verbs(verb)
+    p = verb("report", "write the HTML report of the last run")
+    p.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the project folder")
+
+
+def _version_verbs(verb: Verb) -> None:
+    """Verbs about versions of a data set."""
     p = verb("log", "versions of a data set")
     p.add_argument("dataset", nargs="?", default="train", help="train (default) or eval")
     p = verb("diff", "what differs between two versions")
@@ -60,26 +103,26 @@ def parser() -> argparse.ArgumentParser:
     p = verb("checkout", "write the rows of a version to a file")
     p.add_argument("version", help="id, train@3, train~1 or train")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv .tsv .jsonl .parquet")
-    p = verb("report", "write the HTML report of the last run")
-    p.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the project folder")
-    p = verb("plugins", "detectors and recipes that there are, and where they come from")
-    p.add_argument("--check", action="store_true", help="put each through the battery of its kind")
-    p = verb("example", "write the example tickets into a folder")
-    p.add_argument("folder", type=Path, help="it is made where there is none")
-    return top
 
 
-def _review_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _review_verbs(verb: Verb) -> None:
     """Verbs about the verdicts of people."""
     p = verb("sample", "draw rows for a person to review, with known inclusion probabilities")
     p.add_argument("--n", type=_count, default=60, metavar="N", help="rows to draw (default 60)")
     p.add_argument("--out", type=Path, metavar="FILE", help="file to fill in: .csv or .jsonl")
     p.add_argument("--seed", type=_count, metavar="N", help="of the draw (default: each has its own)")
     p = verb("verdict", "take verdicts in; say how many wrong labels are left and what P(wrong) stands for")
-    p.add_argument("file", nargs="?", help="CSV or JSON Lines with id, verdict, label; none: where it stands")
+    p.add_argument(
+        "file", nargs="?", help="CSV or JSON Lines with id, verdict, label; none: say where it stands"
+    )
     p.add_argument("--reviewer", default="person", metavar="NAME", help="who decided; recorded")
     p = verb("relabel", "propose a patch of what reviewers decided, or of rows at a false-discovery rate")
-    p.add_argument("--fdr", type=_share, metavar="Q", help="share of wrong relabels that is borne, e.g. 0.05")
+    p.add_argument(
+        "--fdr",
+        type=_share,
+        metavar="Q",
+        help="more rows, of whose new labels at most this share is wrong, e.g. 0.05",
+    )
     p.add_argument("--revises", default="", metavar="PATCH", help="only rows of this proposed patch")
 
 
@@ -94,7 +137,7 @@ def _share(text: str) -> float:
     return value
 
 
-def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _annotator_verbs(verb: Verb) -> None:
     """Verbs about people who label."""
     p = verb("annotators", "take judgements of several annotators in; agreement, quality, consensus")
     p.add_argument("file", nargs="?", help="one row a judgement; none: those that were taken in")
@@ -103,7 +146,9 @@ def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> Non
     p.add_argument("--label", metavar="COL", help="column with what was said (default: guessed)")
     p.add_argument("--text", metavar="COL", help="column with the text (default: guessed)")
     p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
-    p.add_argument("--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab")
+    p.add_argument(
+        "--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab (default: guessed)"
+    )
     p.add_argument("--skip-bad", action="store_true", help="leave judgements that cannot be read out")
     p.add_argument("--propose", action="store_true", help="propose judged items that are no rows yet")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="lines of each table (default 10)")
@@ -119,8 +164,8 @@ def _annotator_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> Non
     p.add_argument("--note", default="", metavar="TEXT", help="why; recorded with --save")
 
 
-def _slice_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    """Verbs about parts of the data and copies."""
+def _slice_verbs(verb: Verb) -> None:
+    """Verbs about parts of the data, copies, and what more rows would bring."""
     p = verb("slices", "where the model is weak: named and discovered slices, classes, floors")
     p.add_argument("--keep", metavar="NAME", help="write this discovered slice into tilth.toml")
     p.add_argument("--floor", type=_share, metavar="SCORE", help="with --keep: its least score, e.g. 0.8")
@@ -130,12 +175,18 @@ def _slice_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
     p = verb("duplicates", "groups of copies in train and the evaluation set, at any threshold")
     p.add_argument("--threshold", type=float, metavar="T", help="least similarity (default: tilth.toml)")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="groups to show (default 20)")
+    p = verb("curve", "what more rows would bring: learning curves, where to collect, review or add")
+    p.add_argument("--class", dest="of_class", metavar="NAME", help="only this class")
+    p.add_argument("--worth", type=_share, metavar="GAIN", help="least gain worth it (default: tilth.toml)")
+    p.add_argument("--limit", type=_count, default=10, metavar="N", help="classes to show (default 10)")
+    p.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page")
 
 
-def _patch_verbs(verb: Callable[[str, str], argparse.ArgumentParser]) -> None:
+def _patch_verbs(verb: Verb) -> None:
     """Verbs about patches."""
     which = "id of a patch, or its first 4 or more characters"
     states = ["proposed", "accepted", "rejected", "reverted", "stale", "superseded"]
+    verb("propose", "make a handful of patches out of the findings")
     p = verb("patches", "list patches")
     p.add_argument("--state", choices=states, help="only those in this state")
     p = verb("patch", "show a patch, or write it to a file that can be edited")

@@ -74,7 +74,7 @@ def _people(screen: Screen, people: list[Json] | Any, limit: int) -> None:
         Col("annotator"),
         Col("votes", "num"),
         Col("quality", "num"),
-        Col("95 %", "num"),
+        Col("95 % interval", "num"),
         Col("accuracy", "num"),
     ]
     lines: list[list[str | Text]] = []

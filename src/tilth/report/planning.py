@@ -48,7 +48,7 @@ def plan(console: Console, body: Json) -> None:
         Col(f"expected gain{unit}", "num"),
         Col("time", "num"),
         *([Col("money", "num")] if paid else []),
-        Col("a minute", "num"),
+        Col("pp a minute" if measure.unit else "a minute", "num"),
     ]
     screen.table(columns, [_action(screen, measure, a, paid) for a in work])
     screen.line("Gains are predictions, recalibrated by the ledger; a trial measures them.", style="dim")
@@ -150,10 +150,14 @@ def ledger(console: Console, body: Json) -> None:
     prior = mapping(body.get("prior"))
     screen.line(f"prior: pooled over past projects, {one_line(prior.get('source'), 100)}", style="dim")
     totals = mapping(body.get("totals"))
-    gain = mapping(totals.get("gain"))
+    gain, paid, done = (
+        mapping(totals.get("gain")),
+        number(totals.get("money")),
+        number(totals.get("accepted")),
+    )
     out = f"{measure.change(gain.get('value'))} {measure.span(gain.get('low'), gain.get('high'))}".rstrip()
     screen.line(
-        f"in: {minutes(totals.get('minutes'))} and {number(totals.get('money')) or 0:,.2f} of money for "
-        f"{count(totals.get('accepted'))} accepted patches; out: {out}{measure.words}"
+        f"in: {minutes(totals.get('minutes'))}{f' and {paid:,.2f} of money' if paid else ''} for "
+        f"{count(done)} accepted patch{'' if done == 1 else 'es'}; out: {out}{measure.words}"
     )
     screen.next("tilth plan")

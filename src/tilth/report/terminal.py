@@ -357,7 +357,8 @@ def log(console: Console, body: Json) -> None:
 def status(console: Console, body: Json) -> None:
     """Where the project stands."""
     screen = Screen(console)
-    screen.line(screen.data(body.get("project"), 60, "bold"), f" · {one_line(body.get('folder'), 200)}")
+    name, folder = one_line(body.get("project"), 60), one_line(body.get("folder"), 200)
+    screen.line(screen.text(name, "bold"), f" · {folder}" if folder != name else "")
     named = ", ".join(
         f"{one_line(k, 20)} = {one_line(v, 40)}" for k, v in mapping(body.get("columns")).items()
     )
