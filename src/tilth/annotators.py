@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +18,9 @@ from tilth.audit.base import excerpt
 from tilth.audit.contested import consensus_of, votes_of
 from tilth.consensus import Consensus
 from tilth.data import Row, content_id
-from tilth.errors import NotFound
+from tilth.discovery.divided import topics
+from tilth.errors import InputError, NotFound
+from tilth.files import write_text
 from tilth.patch import Op, Patch
 from tilth.signals import Progress
 from tilth.stats import Interval
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Annotators", "JudgementIntake", "examine", "propose_rows", "take_judgements"]
 
 PAIRS, CONFUSIONS, NEEDED = 20, 3, 50
+CONSENSUS = ("id", "dataset", "given", "consensus", "p_wrong", "votes")
 DOUBT = 0.02
 """P(wrong) from which on an item is listed as in need of another vote."""
 
@@ -145,16 +151,27 @@ def _consensus(ws: Workspace, progress: Progress | None) -> tuple[Judged, Consen
 
 
 def examine(
-    ws: Workspace, intake: JudgementIntake | None = None, progress: Progress | None = None
+    ws: Workspace,
+    intake: JudgementIntake | None = None,
+    progress: Progress | None = None,
+    *,
+    out: Path | None = None,
 ) -> Annotators:
     """Everything that `tilth annotators` shows; kept, so that nothing is computed twice.
+
+    Parameters
+    ----------
+    out : write the consensus on every judged item to this .csv or .jsonl file.
 
     Raises
     ------
     NotFound : no judgements were taken in.
+    InputError : `out` is neither .csv nor .jsonl.
     """
+    if out is not None:
+        _write_consensus(ws, out, progress)
     head = ws.store.head(TRAIN)
-    key = ws.key("annotators", head.id if head else "", ws.eval_id(), ws.store.judgements_digest())
+    key = ws.key("annotators 2", head.id if head else "", ws.eval_id(), ws.store.judgements_digest())
     known = ws.store.record("annotators", key)
     if known is not None:
         return Annotators(known, intake)
@@ -173,6 +190,7 @@ def examine(
              "share": round(p.share, 4)}
             for p in disagreements(votes, PAIRS)
         ],
+        "topics": _topics(ws, judged, progress),
         "next_votes": _needed(ws, judged, consensus),
     }  # fmt: skip
     body = json.loads(json.dumps(body))
@@ -265,6 +283,81 @@ def _needed(ws: Workspace, judged: Judged, consensus: Consensus) -> list[dict[st
             }
         )
     return out
+
+
+def _topics(ws: Workspace, judged: Judged, progress: Progress | None) -> list[dict[str, Any]]:
+    """What the items are about over which people are divided; items with a text and several votes count."""
+    votes, head = judged.votes, ws.store.head(TRAIN)
+    at = np.flatnonzero((votes.per_item > 1) & (judged.train >= 0))
+    if len(at) and head is not None and any(x is not None for x in ws.snapshot(head).labels):
+        view = ws.view(progress)
+        texts = [view.texts[i] for i in judged.train[at].tolist()]
+        features = view.features[judged.train[at]]
+    else:
+        at = np.array([i for i in np.flatnonzero(votes.per_item > 1).tolist() if judged.texts[i]], dtype=int)
+        texts = [judged.texts[i] for i in at.tolist()]
+        features = ws.recipe.learn(texts)[1] if texts else np.zeros((0, 1), np.float32)
+    return [
+        {
+            "words": list(t.words),
+            "divided_words": list(t.divided_words),
+            "items": len(t.items),
+            "contested": len(t.divided),
+            "share": round(t.share, 4),
+            "elsewhere": round(t.elsewhere, 4),
+            "p_adjusted": float(f"{t.p:.3g}"),
+            "labels": _said_there(judged, at[t.divided]),
+            "examples": [
+                {"item": votes.items[i], "text": _text(ws, judged, i)} for i in at[t.divided[:3]].tolist()
+            ],
+        }
+        for t in topics(texts, features, votes.split[at])
+    ]
+
+
+def _said_there(judged: Judged, items: np.ndarray) -> list[dict[str, Any]]:
+    """The labels that were given to these items, most votes first, at most 4."""
+    cast = np.asarray(judged.votes.counts[items].sum(axis=0)).ravel()
+    order = np.argsort(-cast, kind="stable")[:4]
+    return [{"label": judged.votes.labels[c], "votes": int(cast[c])} for c in order.tolist() if cast[c]]
+
+
+def _write_consensus(ws: Workspace, path: Path, progress: Progress | None) -> None:
+    """One line an item: id, data set, stored label, consensus, P(wrong), votes by label."""
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".jsonl"):
+        raise InputError(f"cannot write {path.name}: consensus labels are written as .csv or .jsonl")
+    judged, consensus = _consensus(ws, progress)
+    votes, counts = judged.votes, judged.votes.counts
+    train = ws.snapshot(ws.head(TRAIN)) if ws.store.head(TRAIN) is not None else None
+    sets = (("train", train, judged.train), ("eval", ws.evaluation(), judged.evaluation))
+    lines: list[dict[str, Any]] = []
+    for i in np.flatnonzero(votes.per_item > 0).tolist():
+        where = next(((n, rows, int(at[i])) for n, rows, at in sets if rows is not None and at[i] >= 0), None)
+        cells = slice(counts.indptr[i], counts.indptr[i + 1])
+        cast = {
+            votes.labels[c]: int(n) for c, n in zip(counts.indices[cells], counts.data[cells], strict=True)
+        }
+        lines.append(
+            {
+                "id": votes.items[i] if where is None else where[1].ids[where[2]],
+                "dataset": "" if where is None else where[0],
+                "given": None if where is None else where[1].labels[where[2]],
+                "consensus": votes.labels[int(consensus.label[i])],
+                "p_wrong": round(float(consensus.p_wrong[i]), 4),
+                "votes": dict(sorted(cast.items(), key=lambda x: (-x[1], x[0]))),
+            }
+        )
+    if kind == ".jsonl":
+        write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        return
+    sheet = io.StringIO(newline="")
+    writer = csv.DictWriter(sheet, CONSENSUS, lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        told = "; ".join(f"{n} {label}" for label, n in line["votes"].items())
+        writer.writerow(line | {"given": line["given"] or "", "votes": told})
+    write_text(path, sheet.getvalue())
 
 
 def _text(ws: Workspace, judged: Judged, item: int) -> str:

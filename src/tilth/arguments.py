@@ -151,6 +151,9 @@ def _annotator_verbs(verb: Verb) -> None:
     )
     p.add_argument("--skip-bad", action="store_true", help="leave judgements that cannot be read out")
     p.add_argument("--propose", action="store_true", help="propose judged items that are no rows yet")
+    p.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the consensus of all items: .csv or .jsonl"
+    )
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="lines of each table (default 10)")
     p = verb("guide", "the label guide: what each class means, and what to do between two of them")
     what = p.add_mutually_exclusive_group()

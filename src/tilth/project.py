@@ -228,6 +228,7 @@ class Project:
         annotator: str | None = None,
         label: str | None = None,
         text: str | None = None,
+        out: str | Path | None = None,
         **reading: Any,
     ) -> Annotators:
         """Take judgements of several annotators in, where given; how far they agree and how good they are.
@@ -236,6 +237,7 @@ class Project:
         ----------
         data : file, DataFrame or data set with one row for each judgement; None: those that are there.
         item, annotator, label, text : column names; guessed when not given.
+        out : a .csv or .jsonl file for the consensus on every judged item.
         reading : encoding, delimiter and skip_bad, as for `ingest`.
 
         Raises
@@ -245,12 +247,9 @@ class Project:
         """
         from tilth.annotators import examine, take_judgements
 
-        intake = None
-        if data is not None:
-            intake = take_judgements(
-                self.workspace, data, item=item, annotator=annotator, label=label, text=text, **reading
-            )
-        return examine(self.workspace, intake, self.progress)
+        names: dict[str, Any] = {"item": item, "annotator": annotator, "label": label, "text": text}
+        intake = None if data is None else take_judgements(self.workspace, data, **names, **reading)
+        return examine(self.workspace, intake, self.progress, out=None if out is None else Path(out))
 
     def propose_judged(self) -> PatchInfo | None:
         """Propose judged items that are in no data set as new rows; None where there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import re
@@ -255,3 +256,44 @@ def test_the_how_to_runs(tmp_path: Path) -> None:
         f for f in js("audit", "--project", "tickets", cwd=tmp_path)["findings"] if "guide" in f["evidence"]
     ]
     assert cited[0]["evidence"]["guide"]["rule"].startswith("Who asks for money back")
+
+
+def test_contested_items_are_grouped_by_what_they_are_about(tmp_path: Path) -> None:
+    """People are divided over one thing; its words are named, and the rest is not called contested."""
+    rng, rows, said = random.Random(4), [], []
+    for row, text, _, true in lines(500, seed=1, wrong=0.0):
+        odd = rng.random() < 0.15
+        rows.append((row, "voucher gift card balance " + text.split()[0] if odd else text, true))
+        for who in "abc":
+            sure = rng.random() < (0.5 if odd else 0.96)
+            said.append((row, who, true if sure else rng.choice(CLASSES)))
+    write(tmp_path / "train.csv", rows)
+    write(tmp_path / "j.csv", said, header=("id", "annotator", "label"))
+    good("ingest", "train.csv", *P, cwd=tmp_path)
+    found = js("annotators", "j.csv", *P, cwd=tmp_path)["topics"]
+    assert {"voucher", "gift", "balance"} & set(found[0]["words"])
+    assert found[0]["p_adjusted"] < 0.001
+    assert found[0]["share"] > 2 * found[0]["elsewhere"]
+    assert all("voucher" in e["text"] for e in found[0]["examples"])
+    assert sum(x["votes"] for x in found[0]["labels"]) > 3 * len(found[0]["examples"])
+    assert [t["p_adjusted"] > 0.05 for t in found if "voucher" not in t["words"]].count(False) == 0
+    assert "voucher" in good("annotators", *P, cwd=tmp_path).out.split("contested items are about")[1]
+
+
+def test_the_consensus_of_all_items_is_written(judged: Path) -> None:
+    truth = {row: true for row, _, _, true in lines(400, seed=1)}
+    given = {row: label for row, _, label, _ in lines(400, seed=1)}
+    good("annotators", "--out", "c.csv", *P, cwd=judged)
+    with (judged / "c.csv").open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert list(found[0]) == ["id", "dataset", "given", "consensus", "p_wrong", "votes"]
+    assert len(found) == 380
+    assert all(r["given"] == given[r["id"]] and r["dataset"] == "train" for r in found)
+    assert sum(r["consensus"] == truth[r["id"]] for r in found) > 0.9 * len(found)
+    expected = sum(float(r["p_wrong"]) for r in found)
+    assert 0.3 * expected < sum(r["consensus"] != truth[r["id"]] for r in found) < 3 * expected + 5
+    good("annotators", "--out", "c.jsonl", *P, cwd=judged)
+    again = [json.loads(line) for line in (judged / "c.jsonl").read_text("utf-8").splitlines()]
+    assert [r["id"] for r in again] == [r["id"] for r in found]
+    assert sum(again[0]["votes"].values()) == 3
+    assert tilth("annotators", "--out", "c.txt", *P, cwd=judged).code == 1

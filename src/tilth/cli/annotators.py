@@ -19,7 +19,7 @@ def _annotators(options: argparse.Namespace) -> int:
     names = ("item", "annotator", "label", "text", "encoding", "delimiter", "skip_bad")
     reading = file_options(options, *names)
     with open_project(options) as project:
-        found = project.annotators(options.file, **reading)
+        found = project.annotators(options.file, out=options.out, **reading)
         body = found.to_json()
         info = project.propose_judged() if options.propose else None
         body["proposed"] = None if info is None else info.id

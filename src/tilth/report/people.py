@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["annotators", "guide"]
 
 Json = Mapping[str, Any]
+SURE = 0.05
 
 
 def _three(value: object) -> str:
@@ -57,6 +58,7 @@ def annotators(console: Console, body: Json, *, limit: int = 10) -> None:
     )
     _people(screen, people, limit)
     _pairs(screen, body, limit)
+    _topics(screen, body, limit)
     _needed(screen, body, limit)
     if body.get("proposed"):
         screen.next(f"tilth patch {one_line(body['proposed'], 20)}")
@@ -111,6 +113,39 @@ def _pairs(screen: Screen, body: Json, limit: int) -> None:
          count(p.get("votes")), share(p.get("share"))]
         for p in pairs[:limit]
     ]  # fmt: skip
+    screen.table(columns, lines)
+
+
+def _topics(screen: Screen, body: Json, limit: int) -> None:
+    """What contested items are about; topics that are not clearly more contested than others are dim."""
+    found = items(body.get("topics"))
+    if not found:
+        return
+    screen.line()
+    columns = [
+        Col("contested items are about"),
+        Col("items", "num"),
+        Col("contested", "num"),
+        Col("elsewhere", "num"),
+        Col("p", "num"),
+        Col("votes for"),
+    ]
+    lines: list[list[str | Text]] = []
+    for t in found[:limit]:
+        p = number(t.get("p_adjusted"))
+        sure = p is not None and p <= SURE
+        words = ", ".join(one_line(w, 24) for w in t.get("words") or ()) or "(no words tell them apart)"
+        what = screen.data(words, 90, "" if sure else "dim")
+        own = ", ".join(one_line(w, 24) for w in t.get("divided_words") or ())
+        if own:
+            what.append("\n").append_text(screen.data(f"the contested ones: {own}", 90, "dim"))
+        said = ", ".join(
+            f"{count(x.get('votes'))} {one_line(x.get('label'), 24)}" for x in items(t["labels"])
+        )
+        lines.append(
+            [what, count(t.get("items")), share(t.get("share"), 0), share(t.get("elsewhere"), 0), _three(p),
+             screen.text(said)]
+        )  # fmt: skip
     screen.table(columns, lines)
 
 
