@@ -26,7 +26,7 @@ from tilth.workspace import GUIDE, TRAIN, Workspace
 __all__ = ["compare", "draft", "history", "save", "show"]
 
 FILE = "guide.md"
-EXAMPLES, WORDS, LEAST = 5, 6, 3
+EXAMPLES, AMBIGUOUS, WORDS, LEAST = 5, 3, 6, 3
 PREFACE = """What each class means. Edit this file, then keep it with: tilth guide --save
 
 A heading with two classes is a clause for this pair; take "(draft)" away to accept it."""
@@ -164,14 +164,15 @@ def draft(ws: Workspace, most: int, progress: Progress | None = None) -> list[Cl
     """Write drafts of clauses for the most confused pairs into the file; returns those that are new.
 
     The pairs are those between which annotators disagree most, and without annotators those between
-    which the labels and a model do (TIL101). A pair that has a clause, if only a draft, is left alone.
+    which the labels and a model do (TIL101, TIL602); then those with ambiguous rows (TIL103), which are
+    examples of every pair that has them. A pair that has a clause, if only a draft, is left alone.
 
     Raises
     ------
     Refused : nobody disagrees with anybody.
     """
     guide, _ = _present(ws)
-    found = _from_votes(ws, progress) or _from_findings(ws, progress)
+    found = _with_ambiguous(ws, _from_votes(ws, progress) or _from_findings(ws, progress), progress)
     if not found:
         raise Refused(
             "there is nothing to draft from: no two classes are confused. Take judgements in with: tilth "
@@ -229,18 +230,65 @@ def _from_votes(ws: Workspace, progress: Progress | None) -> list[Confused]:
 
 def _from_findings(ws: Workspace, progress: Progress | None) -> list[Confused]:
     """Pairs between which the labels and a model disagree, the most rows first."""
+    audit = ws.audit(progress)
     pairs: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for f in ws.audit(progress).of("TIL101"):
-        a, b = sorted((str(f.evidence["given"]), str(f.evidence["suggested"])))
-        pairs[a, b].append(f)
+    for f in audit.of("TIL101"):
+        if f.evidence.get("verdict", {}).get("decision") != "drop":
+            pairs[_pair(f.evidence["given"], f.evidence["suggested"])].append(f)
+    confused = {_pair(*f.evidence["classes"]): f.evidence for f in audit.of("TIL602")}
     rows = ws.snapshot(ws.head(TRAIN))
     texts = rows.texts(ws.config.columns.text)
-    out = []
-    for (a, b), found in sorted(pairs.items(), key=lambda x: (-len(x[1]), x[0])):
-        if len(found) >= LEAST:
-            contested = [Example(texts[rows.index[f.rows[0]]], f.rows[0]) for f in found[:EXAMPLES]]
-            why = f"A model that did not see them doubts the labels of {len(found)} rows between the two."
-            out.append((a, b, why, contested))
+
+    def weight(pair: tuple[str, str]) -> int:
+        return max(len(pairs.get(pair, ())), int(confused[pair]["confused"]) if pair in confused else 0)
+
+    out: list[Confused] = []
+    for a, b in sorted({*pairs, *confused}, key=lambda x: (-weight(x), x)):
+        doubted, mixed, why = pairs.get((a, b), []), confused.get((a, b)), []
+        if len(doubted) >= LEAST:
+            why.append(
+                f"A model that did not see them doubts the labels of {len(doubted)} rows between the two."
+            )
+        if mixed:
+            why.append(f"It takes {mixed['confused']} of {sum(mixed['rows'])} rows of the two for the other.")
+        if why:
+            ids = [f.rows[0] for f in doubted] + [e["id"] for e in (mixed["examples"] if mixed else ())]
+            contested = [Example(texts[rows.index[i]], i) for i in dict.fromkeys(ids)]
+            out.append((a, b, " ".join(why), contested[:EXAMPLES]))
+    return out
+
+
+def _pair(a: object, b: object) -> tuple[str, str]:
+    """Two classes, ascending."""
+    first, second = sorted((str(a), str(b)))
+    return first, second
+
+
+def _with_ambiguous(ws: Workspace, found: Sequence[Confused], progress: Progress | None) -> list[Confused]:
+    """The pairs with up to three ambiguous rows first in their examples; then pairs with such rows alone."""
+    head = ws.store.head(TRAIN)
+    if head is None or all(x is None for x in ws.snapshot(head).labels):
+        return list(found)
+    rows = ws.snapshot(head)
+    texts = rows.texts(ws.config.columns.text)
+    both: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for f in ws.audit(progress).of("TIL103"):  # those by verdict come first
+        both[_pair(f.evidence["given"], f.evidence["other"])].append(f)
+    examples = {
+        pair: [Example(texts[rows.index[f.rows[0]]], f.rows[0]) for f in some[:AMBIGUOUS]]
+        for pair, some in both.items()
+    }
+    out: list[Confused] = []
+    for a, b, why, contested in found:
+        first = examples.get((a, b), [])
+        ids = {x.row for x in first}
+        out.append((a, b, why, [*first, *(x for x in contested if x.row not in ids)][:EXAMPLES]))
+    known = {(a, b) for a, b, _, _ in found}
+    for (a, b), some in sorted(both.items(), key=lambda x: (-len(x[1]), x[0])):
+        judged = sum("verdict" in f.evidence for f in some)
+        if (a, b) not in known and (judged or len(some) >= LEAST):
+            who = f", {judged} of them by verdict" if judged else ""
+            out.append((a, b, f"{len(some)} rows belong to both{who}.", examples[a, b]))
     return out
 
 

@@ -313,6 +313,7 @@ class Workspace:
         from dataclasses import replace
 
         from tilth.audit.run import audit
+        from tilth.audit.settled import settle
 
         began = time.process_time()
         view = self.view(progress)
@@ -325,7 +326,7 @@ class Workspace:
             began=began,
             clock=time.process_time,
         )
-        cited = self._cited(found.findings)
+        cited = self._cited(settle(found.findings, view, self.store.verdicts(TRAIN)))
         return replace(found, findings=cited, trust=self.trust(progress).to_json())
 
     def _self_test(self, audit: Audit, progress: Progress | None) -> Audit:

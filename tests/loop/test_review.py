@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loop_kit import good, js, lines, tilth, write
+from loop_kit import CLASSES, good, js, lines, tilth, write
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "verdicts.md"
 
@@ -152,3 +152,42 @@ def test_nothing_is_left_to_draw(work: Path) -> None:
     found = js("verdict", "said.jsonl", cwd=work)["trust"]["errors"]
     assert found == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert "nothing to draw" in tilth("sample", cwd=work).err
+
+
+def test_findings_follow_the_verdicts(work: Path) -> None:
+    """Drop, relabel and ambiguous are settled: no model speaks against them."""
+    first = js("audit", "--code", "TIL101", cwd=work)["findings"]
+    drop, move, both = (f["rows"][0] for f in first[:3])
+    other = next(
+        c for c in CLASSES if c not in (first[1]["evidence"]["given"], first[1]["evidence"]["suggested"])
+    )
+    said = [
+        {"id": drop, "verdict": "drop"},
+        {"id": move, "verdict": "relabel", "label": other},
+        {"id": both, "verdict": "ambiguous", "note": "says both"},
+    ]
+    (work / "said.jsonl").write_text("".join(json.dumps(s) + "\n" for s in said), "utf-8")
+    good("verdict", "said.jsonl", "--reviewer", "ana", cwd=work)
+    body = js("audit", cwd=work)["findings"]
+    found = {f["rows"][0]: f for f in body if f["code"] == "TIL101"}
+    assert found[drop]["suggestions"] == [{"op": "drop", "id": drop}]
+    assert "ana decided: drop" in found[drop]["message"]
+    assert found[move]["suggestions"] == [{"op": "relabel", "id": move, "to": other}]
+    assert both not in found
+    ambiguous = [f for f in body if f["code"] == "TIL103"]
+    assert ambiguous[0]["rows"] == [both]
+    assert ambiguous[0]["evidence"]["verdict"] == {
+        "decision": "ambiguous",
+        "reviewer": "ana",
+        "note": "says both",
+    }
+    assert [f["code"] for f in body] == sorted(f["code"] for f in body)
+    assert not {drop, move} & {f["rows"][0] for f in body if f["code"] in ("TIL103", "TIL104")}
+    made = js("relabel", cwd=work)
+    good("accept", made["id"], "--force", "decided", cwd=work)
+    left = {f["rows"][0] for f in js("audit", cwd=work)["findings"] if f["code"] == "TIL101"}
+    assert not {drop, move, both} & left
+    pair = sorted((first[2]["evidence"]["given"], ambiguous[0]["evidence"]["other"]))
+    good("guide", "--draft", "20", cwd=work)
+    clauses = {(c["a"], c["b"]): c for c in js("guide", cwd=work)["clauses"]}
+    assert clauses[tuple(pair)]["contested"][0]["row"] == both
