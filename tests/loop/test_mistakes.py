@@ -237,6 +237,14 @@ def test_few_rows_are_no_mistake(folder: Path) -> None:
         ["patches", "--state", "lost"],
         ["improve", "--label", "x"],
         ["ingest", "a.csv", "--colour"],
+        ["relabel", "--fdr", "2"],
+        ["annotators", "--item", "x"],
+        ["guide", "--save", "--history"],
+        ["guide", "--diff", "1", "2", "3"],
+        ["slices", "--floor", "0.8"],
+        ["curve", "--worth", "much"],
+        ["duplicates", "--threshold", "near"],
+        ["example", "demo", "--project", "p"],
     ],
     ids=" ".join,
 )
@@ -302,9 +310,13 @@ READERS = [
     ["checkout", "train", "--out", "x.csv"],
     ["report"],
 ]
+NEWER = [
+    ["sample"], ["verdict"], ["relabel"], ["annotators"], ["guide"], ["guide", "--draft"], ["plan"],
+    ["ledger"], ["slices"], ["confusions"], ["duplicates"], ["curve"],
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("argv", READERS, ids=" ".join)
+@pytest.mark.parametrize("argv", [*READERS, *NEWER], ids=" ".join)
 def test_no_project_here(folder: Path, argv: list[str]) -> None:
     refused(tilth(*argv, cwd=folder), "no Tilth project in", "tilth ingest FILE")
     assert [p.name for p in folder.iterdir()] == ["a.csv"]
@@ -335,6 +347,21 @@ def test_unknown_patch_or_version(work: Path, argv: list[str]) -> None:
         (["revert", "PATCH"], "not accepted"),
         (["patch", "ab"], "4 or more characters"),
         (["example", "train.csv"], "cannot write into train.csv"),
+        (["sample", "--n", "0"], "ask for one at least"),
+        (["sample", "--out", "x.xlsx"], ".csv or .jsonl"),
+        (["sample", "--out", "no/such/x.csv"], "check that the folder exists"),
+        (["verdict", "train.csv"], "train.csv:1: no column 'verdict'"),
+        (["verdict", "nothing.csv"], "check the path"),
+        (["relabel", "--revises", "abcd"], "see `tilth patches`"),
+        (["annotators"], "tilth annotators FILE"),
+        (["annotators", "nothing.csv"], "nothing.csv does not exist"),
+        (["annotators", "train.csv"], "--annotator COLUMN"),
+        (["guide", "--save"], "tilth guide --draft"),
+        (["guide", "--diff", "7"], "no version 7"),
+        (["plan", "--out", "x.xlsx"], ".csv or .jsonl"),
+        (["curve", "--class", "biling"], "did you mean 'billing'?"),
+        (["slices", "--keep", "nobody"], "See: tilth slices"),
+        (["duplicates", "--threshold", "2"], "above 0 and up to 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -390,6 +417,55 @@ def test_all_rows_gone(work: Path) -> None:
     good("revert", first, "--project", "p", cwd=work)
     for verb in ("improve", "audit", "propose"):
         refused(tilth(verb, "--project", "p", cwd=work), "nothing to learn from", "tilth ingest FILE")
+
+
+UNLEARNT = {"sample", "verdict", "relabel", "plan", "slices", "confusions", "curve", "audit", "improve"}
+"""Verbs that need labels to learn from."""
+
+
+@pytest.mark.parametrize("state", ["no rows", "no labels", "one class", "five rows"])
+def test_every_verb_on_a_project_with_little_in_it(folder: Path, state: str) -> None:
+    """Each verb does its work, or says what is missing and what to do: never a trace, never a number."""
+    rows = [row for row in ROWS if row[2] in ("cards", "login")][:5] if state == "five rows" else ROWS
+    write(folder / "rows.csv", rows)
+    good("ingest", "rows.csv", "--project", "p", cwd=folder)
+    if state == "no rows":
+        first = js("log", "--project", "p", cwd=folder)["versions"][0]["patch"]
+        good("revert", first, "--project", "p", cwd=folder)
+    elif state != "five rows":
+        relabel_all(folder, "cards" if state == "one class" else None)
+    verbs = [["audit"], *NEWER, ["propose"], ["plan", "--out", "x.csv"], ["status"], ["improve"]]
+    for argv in verbs:
+        run = tilth(*argv, "--project", "p", "--json", cwd=folder)
+        assert "Traceback" not in run.err
+        if run.code == 0:
+            assert run.json is not None  # without NaN or Infinity: `out` would have refused them
+            assert tilth(*argv, "--project", "p", cwd=folder).out.strip(), argv
+            continue
+        take = "tilth annotators FILE"
+        words = {"curve": "Collect more", "guide": take, "plan": "see: tilth plan"}
+        if state in ("no rows", "no labels"):
+            words = {}
+        refused(run, ({"annotators": take} | words).get(argv[0], "nothing to learn from"))
+    if state in ("no rows", "no labels"):
+        for verb in sorted(UNLEARNT):
+            refused(tilth(verb, "--project", "p", cwd=folder), "nothing to learn from", "tilth ingest FILE")
+
+
+def relabel_all(folder: Path, label: str | None) -> None:
+    """Every row of train gets this label, by a patch that is accepted."""
+    good("propose", "--project", "p", cwd=folder)
+    patch = js("patches", "--state", "proposed", "--project", "p", cwd=folder)[0]["id"]
+    good("patch", patch, "--out", "f.jsonl", "--project", "p", cwd=folder)
+    good("checkout", "train", "--out", "rows.jsonl", "--project", "p", cwd=folder)
+    header = (folder / "f.jsonl").read_text("utf-8").splitlines()[0]
+    ops = [
+        {"op": "relabel", "id": r.pop("id"), "from": r.pop("label"), "to": label, "fields": r}
+        for r in map(json.loads, (folder / "rows.jsonl").read_text("utf-8").splitlines())
+        if r["label"] != label
+    ]
+    (folder / "f.jsonl").write_text("\n".join([header, *map(json.dumps, ops)]), "utf-8")
+    good("accept", "--patch", "f.jsonl", "--force", "a test", "--project", "p", cwd=folder)
 
 
 # patch files
@@ -466,11 +542,18 @@ def test_misspelled_label_in_a_patch_is_noticed(work: Path) -> None:
 # folders that cannot be written, full disks, other processes
 
 
+def votes(folder: Path) -> None:
+    """Judgements of two people in votes.csv."""
+    said = [(r[0], name, r[2]) for r in ROWS[:20] for name in ("ann", "bob")]
+    write(folder / "votes.csv", said, ("item", "annotator", "label"))
+
+
 @pytest.fixture
 def shared(originals: Path) -> Iterator[Path]:
     """A folder that another user may read: pytest's own are closed to others."""
     folder = Path(tempfile.mkdtemp())
     shutil.copy(originals / "train.csv", folder)
+    votes(folder)
     shutil.copytree(originals / "done", folder / "p")
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -509,16 +592,23 @@ READ_ONLY = [
     ["audit", "--project", "p"],
     ["checkout", "train", "--out", "x.csv", "--project", "p"],
     ["report", "--project", "p"],
+    ["sample", "--project", "p"],
+    ["annotators", "votes.csv", "--project", "p"],
+    ["plan", "--out", "x.csv", "--project", "p"],
+    ["slices", "--project", "p"],
+    ["curve", "--project", "p"],
+    ["duplicates", "--threshold", "0.9", "--project", "p"],
     ["example", "demo"],
 ]
 
 
 def test_read_only_folder(shared: Path, done: Path) -> None:
+    votes(done)
     for argv in READ_ONLY[2:]:
         good(*argv, cwd=done)  # all modules are loaded before the user changes
     for argv in READ_ONLY:
         refused(as_nobody(*argv, cwd=shared), "cannot", "project" if argv[0] != "example" else "denied")
-    assert sorted(p.name for p in shared.iterdir()) == ["p", "train.csv"]
+    assert sorted(p.name for p in shared.iterdir()) == ["p", "train.csv", "votes.csv"]
 
 
 def test_folder_that_cannot_even_be_looked_into(shared: Path, done: Path) -> None:
