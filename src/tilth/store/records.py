@@ -8,7 +8,7 @@ from typing import Any
 
 from tilth.store.codec import from_json, pack, to_json
 
-__all__ = ["delete", "get", "listed", "put"]
+__all__ = ["get", "listed", "put"]
 
 
 def put(
@@ -45,10 +45,3 @@ def listed(connection: sqlite3.Connection, kind: str, subject: str | None) -> li
     parameters = (pack(kind),) if subject is None else (pack(kind), pack(subject))
     found = connection.execute(f"SELECT body FROM record WHERE kind = ?{where} ORDER BY key", parameters)
     return [dict(from_json(body)) for (body,) in found]
-
-
-def delete(connection: sqlite3.Connection, kind: str, subject: str) -> int:
-    """Delete the records of a kind and a subject; how many there were."""
-    return connection.execute(
-        "DELETE FROM record WHERE kind = ? AND subject = ?", (pack(kind), pack(subject))
-    ).rowcount

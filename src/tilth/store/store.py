@@ -360,11 +360,6 @@ class Store:
         with self._pool.read() as connection:
             return records.listed(connection, kind, subject)
 
-    def delete_records(self, kind: str, subject: str) -> int:
-        """Delete the records of a kind and a subject; returns how many there were."""
-        with self._pool.write() as connection:
-            return records.delete(connection, kind, subject)
-
     # verdicts
 
     def add_verdicts(self, dataset: str, found: Iterable[Verdict]) -> None:
