@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tilth import actions, stats
 from tilth.actions import Action, Desk
-from tilth.errors import InputError, NotFound
+from tilth.errors import NotFound
 from tilth.evaluation import EvaluationQuality, inspect
 from tilth.files import write_text
 from tilth.learning import LearningCurves, learning_curves
@@ -24,13 +24,13 @@ from tilth.reviews import drawn
 from tilth.signals import Progress
 from tilth.slice_actions import weak_slices
 from tilth.trial.gains import respond
-from tilth.verdicts import render
+from tilth.verdicts import as_jsonl, render
 from tilth.workspace import TRAIN, Workspace
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Plan", "last_plan", "plan", "write_rows"]
+__all__ = ["Plan", "last_plan", "plan"]
 
 MOST = 12
 MEASURED = 3
@@ -102,8 +102,10 @@ class Plan:
         return html_table("what to do next", self._lines())
 
 
-def plan(ws: Workspace, progress: Progress | None = None) -> Plan:
-    """What to do next on the head of train; the plan is kept for `status`."""
+def plan(ws: Workspace, progress: Progress | None = None, *, out: Path | None = None) -> Plan:
+    """What to do next on the head of train; the plan is kept for `status`. `out`: see `Project.plan`."""
+    if out is not None:
+        as_jsonl(out)  # a wrong name is refused before the work
     audit, view, book = ws.audit(progress), ws.view(progress), ledger(ws)
     goal, quality = ws.config.goal, inspect(ws, view)
     trust = ws.trust()
@@ -145,10 +147,12 @@ def plan(ws: Workspace, progress: Progress | None = None) -> Plan:
         money_left=left[1],
     )
     ws.store.put_record("plan", _key(ws), result.to_json() | {"created": ws.clock()}, now=ws.clock())
+    if out is not None:
+        _write_rows(ws, result, out)
     return result
 
 
-def write_rows(ws: Workspace, found: Plan, path: Path) -> Path:
+def _write_rows(ws: Workspace, found: Plan, path: Path) -> Path:
     """Write the rows of the first review to a file that a person fills in; see `Project.plan`.
 
     The rows were chosen, not drawn: verdicts on them teach the curve but are no sample of the rest.
@@ -158,8 +162,6 @@ def write_rows(ws: Workspace, found: Plan, path: Path) -> Path:
     InputError : the file is neither .csv nor .jsonl.
     NotFound : the plan has no review.
     """
-    if path.suffix.lower() not in (".csv", ".jsonl"):
-        raise InputError(f"cannot write {path.name}: rows to review are written as .csv or .jsonl")
     review = next((a for a in found.actions if a.kind == "review" and a.code == "TIL101"), None)
     if review is None:
         raise NotFound("the plan has no rows to review; see: tilth plan")
@@ -167,7 +169,7 @@ def write_rows(ws: Workspace, found: Plan, path: Path) -> Path:
     at = [rows.index[i] for i in review.rows]
     texts = rows.texts(ws.config.columns.text)
     lines = [(drawn(trust, rows, i, None, ""), texts[i]) for i in at]
-    return write_text(path, render(lines, jsonl=path.suffix.lower() == ".jsonl"))
+    return write_text(path, render(lines, jsonl=as_jsonl(path)))
 
 
 def last_plan(ws: Workspace) -> dict[str, Any] | None:

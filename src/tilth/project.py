@@ -443,12 +443,9 @@ class Project:
         ----------
         out : a .csv or .jsonl file for the rows to review next, in order, to fill in for `verdict`.
         """
-        from tilth.plan import plan, write_rows
+        from tilth.plan import plan
 
-        found = plan(self.workspace, self.progress)
-        if out is not None:
-            write_rows(self.workspace, found, Path(out))
-        return found
+        return plan(self.workspace, self.progress, out=None if out is None else Path(out))
 
     def ledger(self) -> Ledger:
         """Predicted against realised gains; minutes and money in, measured gain out."""

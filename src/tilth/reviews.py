@@ -18,7 +18,7 @@ from tilth.errors import InputError, NotFound, Refused
 from tilth.files import write_text
 from tilth.patch import Op, Patch
 from tilth.stats import Interval
-from tilth.verdicts import DECISIONS, Drawn, Said, Verdict, render
+from tilth.verdicts import DECISIONS, Drawn, Said, Verdict, as_jsonl, render
 from tilth.workspace import TRAIN, Workspace
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ def draw(ws: Workspace, n: int, *, seed: int | None, out: Path | None) -> Batch:
     """Draw rows that have no verdict yet; see `Project.sample`."""
     if n < 1:
         raise InputError(f"cannot draw {n} rows; ask for one at least")
-    if out is not None and out.suffix.lower() not in (".csv", ".jsonl"):
-        raise InputError(f"cannot write {out.name}: a batch is written as .csv or .jsonl")
+    jsonl = out is not None and as_jsonl(out)
     trust, head = ws.trust(), ws.head(TRAIN)
     rows = ws.snapshot(head)
     pool = np.flatnonzero(trust.open)
@@ -150,12 +149,12 @@ def draw(ws: Workspace, n: int, *, seed: int | None, out: Path | None) -> Batch:
     chance = sampling.inclusion(p, n)
     picked = rng.permutation(sampling.systematic(chance, np.argsort(p, kind="stable"), rng))
     found = [drawn(trust, rows, int(pool[i]), float(chance[i]), name) for i in picked]
-    body = {"id": name, "version": head.id, "population": len(pool), "rows": [asdict(d) for d in found]}
-    ws.store.put_record("draw", name, body, subject=TRAIN, now=ws.clock())
     texts = rows.texts(ws.config.columns.text)
     batch = Batch(name, head.id, tuple(found), tuple(texts[pool[i]] for i in picked), len(pool))
-    if out is not None:
-        write_text(out, render(zip(found, batch.texts, strict=True), jsonl=out.suffix.lower() == ".jsonl"))
+    if out is not None:  # first, so that a draw that nobody can see is not on record
+        write_text(out, render(zip(found, batch.texts, strict=True), jsonl=jsonl))
+    body = {"id": name, "version": head.id, "population": len(pool), "rows": [asdict(d) for d in found]}
+    ws.store.put_record("draw", name, body, subject=TRAIN, now=ws.clock())
     return batch
 
 

@@ -10,12 +10,13 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tilth.data import json_lines
 from tilth.errors import InputError
 
-__all__ = ["DECISIONS", "Drawn", "Said", "Verdict", "parse", "render"]
+__all__ = ["DECISIONS", "Drawn", "Said", "Verdict", "as_jsonl", "parse", "render"]
 
 Kind = Literal["keep", "relabel", "ambiguous", "drop", "skip"]
 DECISIONS: tuple[Kind, ...] = ("keep", "relabel", "ambiguous", "drop", "skip")
@@ -183,6 +184,19 @@ def _csv_lines(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{name}:{reader.line_num}", body
     except csv.Error as error:
         raise InputError(f"{name}:{reader.line_num}: not CSV ({error})") from error
+
+
+def as_jsonl(path: Path) -> bool:
+    """Whether a file to fill in is JSON Lines; else it is CSV.
+
+    Raises
+    ------
+    InputError : the name ends in neither .jsonl nor .csv.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".jsonl"):
+        raise InputError(f"cannot write {path.name}: rows to review are written as .csv or .jsonl")
+    return kind == ".jsonl"
 
 
 def render(rows: Iterable[tuple[Drawn, str]], *, jsonl: bool = False) -> str:

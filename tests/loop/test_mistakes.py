@@ -19,6 +19,7 @@ import pytest
 from loop_kit import HEADER, Run, finish, good, js, lines, start, tilth, write
 
 from tilth.errors import ProjectBusy
+from tilth.project import Project
 from tilth.store import Store
 
 ROWS = lines(120, seed=3)
@@ -417,6 +418,14 @@ def test_all_rows_gone(work: Path) -> None:
     good("revert", first, "--project", "p", cwd=work)
     for verb in ("improve", "audit", "propose"):
         refused(tilth(verb, "--project", "p", cwd=work), "nothing to learn from", "tilth ingest FILE")
+
+
+def test_draw_that_could_not_be_written_is_not_on_record(work: Path) -> None:
+    refused(tilth("sample", "--out", "no/such/x.csv", "--project", "p", cwd=work), "check that the folder")
+    with Project(work / "p") as project:
+        assert project.workspace.store.records("draw") == []
+        good("sample", "--out", "x.csv", "--project", "p", cwd=work)
+        assert len(project.workspace.store.records("draw")) == 1
 
 
 UNLEARNT = {"sample", "verdict", "relabel", "plan", "slices", "confusions", "curve", "audit", "improve"}
