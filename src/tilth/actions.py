@@ -17,11 +17,10 @@ from tilth import stats
 from tilth.audit.base import Finding, View, excerpt
 from tilth.audit.run import Audit
 from tilth.audit.trust import Trust
-from tilth.data import Row
 from tilth.evaluation import EvaluationQuality
 from tilth.learning import LearningCurves, collect_gains
 from tilth.ledger import Ledger
-from tilth.patch import Op
+from tilth.reviews import at_rate
 from tilth.trial.gains import Forecast, Response, forecast, queue
 from tilth.trial.propose import BY_PEOPLE, PROCEDURES, follow
 from tilth.workspace import TRAIN, Workspace
@@ -35,8 +34,8 @@ BATCH, EXAMPLES, ROWS = 60, 3, 200
 PAIR = 8
 """Expected wrong labels between two classes from which on a written rule is worth its minutes."""
 COLLECT_TO, CURVES = 40, 4
-RATE, VERDICTS, STARVED = 0.05, 30, 20
-"""False-discovery rate of a bulk relabel, verdicts that it wants, and rows that a class needs for it."""
+RATE, VERDICTS = 0.05, 30
+"""False-discovery rate of a bulk relabel, and verdicts that it wants."""
 BULK_MINUTES = 2.0
 """To run and read a trial: the rows of a bulk change are not looked at one by one."""
 
@@ -240,16 +239,8 @@ def bulk(desk: Desk) -> list[Action]:
     trust, rows = desk.trust, desk.view.train
     if trust.wrong.verdicts < VERDICTS:
         return []
-    sizes = Counter(rows.labels)
-    allowed = np.array([sizes[x] >= STARVED for x in rows.labels], dtype=bool)
-    reach = trust.reach(RATE, allowed)
-    at = np.flatnonzero(trust.open & allowed & (trust.fits >= reach.least))
-    ops = []
-    for i in at.tolist():
-        before = rows.row(i)
-        to = trust.signals.classes[int(trust.suggested[i])]
-        ops += [Op(before, Row(before.id, before.fields, to, before.source))] if to != before.label else []
-    if not ops:
+    ops, estimate = at_rate(trust, rows, RATE)
+    if not ops or estimate is None:
         return []
     return [
         desk.action(
@@ -259,7 +250,7 @@ def bulk(desk: Desk) -> list[Action]:
             desk.gain("relabel", forecast(desk.response, desk.view, ops)),
             BULK_MINUTES,
             rows=[op.row_id for op in ops],
-            why=f"by {trust.wrong.verdicts} verdicts at most {reach.rate.high:.0%} of these would be wrong",
+            why=f"by {trust.wrong.verdicts} verdicts at most {estimate.high:.0%} of these would be wrong",
             command=f"tilth relabel --fdr {RATE:g}; tilth trial PATCH",
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from tilth.errors import InputError, NotFound, Refused
 from tilth.files import write_text
 from tilth.patch import Op, Patch
 from tilth.stats import Interval
+from tilth.trial.propose import STARVED
 from tilth.verdicts import DECISIONS, Drawn, Said, Verdict, as_jsonl, render
 from tilth.workspace import TRAIN, Workspace
 
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 
     from tilth.store import PatchInfo
 
-__all__ = ["Batch", "Relabelling", "Verdicts", "draw", "relabel", "take_in"]
-
-STARVED = 20
-"""Classes below this size are left to a person, as in TIL401."""
+__all__ = ["Batch", "Relabelling", "Verdicts", "at_rate", "draw", "relabel", "take_in"]
 
 
 @dataclass(frozen=True)
@@ -212,18 +210,31 @@ def relabel(ws: Workspace, *, rate: float | None, revises: str) -> Relabelling:
         ops = [op for op in ops if op.row_id in touched]
         revises = old.id
     decided, estimate = len(ops), None
-    if rate is not None and len(trust.signals.classes) > 1:
-        sizes = Counter(rows.labels)
-        allowed = np.array([sizes[x] >= STARVED for x in rows.labels], dtype=bool)
-        if revises:
-            allowed &= np.array([i in touched for i in rows.ids], dtype=bool)
-        reach = trust.reach(rate, allowed)
-        estimate = reach.rate if reach.count else None
-        chosen = np.flatnonzero(trust.open & allowed & (trust.fits >= reach.least))
-        ops += [_suggested(rows, trust, int(i)) for i in chosen]
+    if rate is not None:
+        more, estimate = at_rate(trust, rows, rate, touched if revises else None)
+        ops += more
     bulk = len(ops) - decided
     info = _proposed(ws, ops, decided, rate, estimate, revises, trust) if ops else None
     return Relabelling(info, decided, bulk, rate, estimate, trust.basis, trust.wrong.verdicts)
+
+
+def at_rate(
+    trust: Trust, rows: Snapshot, rate: float, within: Container[str] | None = None
+) -> tuple[list[Op], Interval | None]:
+    """Relabels as suggested, of the largest set of rows at a false-discovery rate, and that rate's estimate.
+
+    Rows of classes with fewer than 20 rows are left to a person. `within`: ids of the rows that are looked
+    at; by default all.
+    """
+    if len(trust.signals.classes) < 2:
+        return [], None
+    sizes = Counter(rows.labels)
+    allowed = np.array([sizes[x] >= STARVED for x in rows.labels], dtype=bool)
+    if within is not None:
+        allowed &= np.array([i in within for i in rows.ids], dtype=bool)
+    reach = trust.reach(rate, allowed)
+    chosen = np.flatnonzero(trust.open & allowed & (trust.fits >= reach.least))
+    return [_suggested(rows, trust, int(i)) for i in chosen], reach.rate if reach.count else None
 
 
 def _decided(rows: Snapshot, verdicts: Sequence[Verdict]) -> list[Op]:

@@ -14,7 +14,7 @@ from tilth.audit.base import Finding
 from tilth.data import Row, Snapshot
 from tilth.patch import Op
 
-__all__ = ["ALTERNATIVES", "BY_PEOPLE", "PROCEDURES", "Procedure", "follow"]
+__all__ = ["ALTERNATIVES", "BY_PEOPLE", "PROCEDURES", "STARVED", "Procedure", "follow"]
 
 
 STARVED = 20
