@@ -79,11 +79,16 @@ def topics(texts: Sequence[str], features: Matrix, split: np.ndarray, *, seed: i
         divided = at[split[at]]
         if len(divided) < LEAST or len(at) == n:
             continue
-        words = tuple(everything.spell(w) for w in everything.telling(inside, 6))
         own = Wording.of([texts[i] for i in at.tolist()], Support(3, len(at)))
-        telling = tuple(own.spell(w) for w in own.telling(split[at], 6))
-        out.append(Topic(at, divided, float(split[~inside].mean()), float(q), words, telling))
+        words = _telling(everything, inside), _telling(own, split[at])
+        out.append(Topic(at, divided, float(split[~inside].mean()), float(q), *words))
     return sorted(out, key=lambda t: (len(t.items) * total / n - len(t.divided), int(t.items[0])))
+
+
+def _telling(wording: Wording, inside: np.ndarray) -> tuple[str, ...]:
+    """At most six telling words; a quotation mark or a dash names no topic."""
+    found = (wording.spell(w) for w in wording.telling(inside, 6))
+    return tuple(w for w in found if any(c.isalnum() for c in w))
 
 
 def _more(hits: int, size: int, total: int, n: int) -> float:

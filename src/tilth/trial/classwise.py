@@ -69,11 +69,16 @@ def _capped(labels: Array, cap: int, rng: np.random.Generator) -> Array:
         if size > limit:
             break
         left -= size
+    order, at, _ = _shuffled(labels, rng)
+    return np.sort(order[at < limit])
+
+
+def _shuffled(labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Rows class by class in random order, the place of each in its class, and the sizes of the classes."""
     shuffled = rng.permutation(len(labels))
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    counts = np.bincount(labels[order])
-    at = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[at < limit])
+    sizes = np.bincount(labels[order])
+    return order, np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes), sizes
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,7 @@ def _full(p: Held, classes: int, penalty: float, seed: int) -> _Full:
 
 def _ranks(labels: Array, rng: np.random.Generator) -> Array:
     """(n,) rank of each row within its class in [0, 1), in random order."""
-    shuffled = rng.permutation(len(labels))
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    sizes = np.bincount(labels[order])
-    at = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    order, at, sizes = _shuffled(labels, rng)
     out = np.empty(len(labels))
     out[order] = at / np.repeat(sizes, sizes)
     return out
