@@ -238,7 +238,9 @@ def _ingest_options(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--skip-bad", action="store_true", help="set rows that cannot be read aside")
     p.add_argument("--allow-unlabelled", action="store_true", help="take rows without a label in")
-    p.add_argument("--recipe", metavar="NAME", help="text-linear.v1 (default) or text-embed.v1")
+    p.add_argument(
+        "--recipe", metavar="NAME", help="text-linear.v1 (default), text-embed.v1 or one of tilth plugins"
+    )
     p.add_argument("--encoder", metavar="DIR", help="sentence encoder for text-embed.v1")
 
 
