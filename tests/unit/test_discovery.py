@@ -11,7 +11,7 @@ import pytest
 
 from tilth.data import Row, Snapshot
 from tilth.discovery.candidates import Support, of_columns
-from tilth.discovery.search import Discovery, _Counts, discover, excess, permuted
+from tilth.discovery.search import Discovery, _Counts, discover, excess, rates
 from tilth.discovery.wording import Wording
 from tilth.recipes.text import TextLinear
 from tilth.slices import Slice, Table
@@ -177,17 +177,18 @@ def test_expressions_of_all_candidates_hold_their_rows() -> None:
             assert found.tolist() == block.rows(int(number)).tolist(), expression
 
 
-def test_permutations_keep_the_wrong_rows_of_each_class() -> None:
+def test_shares_of_classes_are_shrunk_as_far_as_chance_explains_them() -> None:
+    size = np.full(40, 25.0)
     rng = np.random.default_rng(0)
-    y = np.array([0, 1, 0, 1, 1, 2, 0, 2])
-    wrong = np.array([1, 0, 0, 1, 1, 1, 0, 1], dtype=bool)
-    drawn = permuted(wrong, y, 500, rng)
-    for k in range(3):
-        assert (drawn[y == k].sum(axis=0) == wrong[y == k].sum()).all()
-    assert np.abs(drawn[y == 0].mean(axis=1) - 1 / 3).max() < 0.1
+    same = rates(rng.binomial(25, 0.1, 40), size)
+    assert same.std() < 0.02, "no class is worse than others"
+    differ = rates(rng.binomial(25, np.repeat([0.02, 0.6], 20)), size)
+    assert abs(differ[:20].mean() - 0.02) < 0.04
+    assert abs(differ[20:].mean() - 0.6) < 0.1
+    assert rates(np.array([3.0]), np.array([12.0])).tolist() == [0.25]
 
 
-def test_mean_and_variance_are_those_of_permutations() -> None:
+def test_mean_and_variance_are_those_of_redrawn_rows() -> None:
     rows, texts, y, _ = world(1_500, 1)
     rng = np.random.default_rng(0)
     wrong = rng.random(1_500) < 0.1 + 0.1 * y / CLASSES
@@ -195,9 +196,27 @@ def test_mean_and_variance_are_those_of_permutations() -> None:
         rows, np.array([len(t) for t in texts], float), Support(20, 750), skip=("text",), label="label"
     )
     counts = _Counts(blocks, wrong, y)
-    drawn = counts.of(permuted(wrong, y, 2_000, rng))
-    assert np.abs(drawn.mean(axis=1) - counts.mean).max() < 6 * np.sqrt(counts.variance.max() / 2_000)
-    assert np.allclose(drawn.var(axis=1) / counts.variance, 1.0, atol=0.25)
+    off = counts.redrawn(2_000, rng) - counts.mean[:, None]
+    assert np.abs(off.mean(axis=1)).max() < 6 * np.sqrt(counts.variance.max() / 2_000)
+    assert np.allclose(off.var(axis=1) / counts.variance, 1.0, atol=0.25)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("classes", "width"), [(77, 384), (10, 50)])
+def test_random_flips_are_no_slice(classes: int, width: int) -> None:
+    """Rows around class centres, 10 % of the labels random: clusters are classes, and none is weak."""
+    alarms = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        true = rng.integers(0, classes, 2_000)
+        x = rng.normal(size=(classes, width)).astype(np.float32)[true]
+        x += 2.5 * rng.normal(size=x.shape).astype(np.float32)
+        flip = rng.random(2_000) < 0.1
+        given = np.where(flip, (true + rng.integers(1, classes, 2_000)) % classes, true)
+        rows = Snapshot([str(i) for i in range(2_000)], [str(c) for c in given], {})
+        alarms += bool(discover(rows, [""] * 2_000, flip, given, features=x).slices)
+    # of 40 runs at a true 5 %, more than 5 happen in 1.4 % of cases; 13 to 21 before the null was mended
+    assert alarms <= 5, alarms
 
 
 def test_excess_is_a_p_value() -> None:
@@ -210,7 +229,7 @@ def test_excess_is_a_p_value() -> None:
     mask = masks[0]
     worse = rng.random(4_000) < base + 0.2 * mask
     assert excess([mask], worse, y)[0] < 1e-4
-    assert excess([y == 2], worse, y) == [1.0], "a class explains itself"
+    assert excess([y == 2], worse, y)[0] > 0.4, "a class explains itself"
     assert excess([], worse, y) == []
 
 

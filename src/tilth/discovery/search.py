@@ -1,16 +1,16 @@
 """Which candidate slices are worse than they should be, with a p value that counts every try.
 
 A row is right or wrong. A slice is compared with what its *classes* would make one expect (a hard class is
-not found again as twenty slices): wrong rows of each class are spread over the class at random, and the
-signed root of the binomial deviance says how far the count in a slice is above its mean under that. The
-largest value over all candidates, in a few hundred such permutations, is what chance alone can do with so
-many tries. Kinds of candidates differ in number, so each is measured by the mean and spread of its own
-maxima first.
+not found again as twenty slices): the share of wrong rows of each class, shrunk to that of all rows as far as
+chance explains the difference. The signed root of the binomial deviance says how far the count in a slice is
+above its mean. The largest value over all candidates, in a few hundred draws in which each row is wrong by
+itself as often as its class, is what chance alone can do with so many tries. Kinds of candidates differ in
+number, so each is measured by the mean and spread of its own maxima first.
 
 References
 ----------
 Mantel and Haenszel, J. National Cancer Institute 1959 (strata); Westfall and Young, "Resampling-based
-multiple testing", 1993 (maxima under permutation); Sagadeeva and Boehm, "SliceLine", SIGMOD 2021, and
+multiple testing", 1993 (maxima under resampling); Sagadeeva and Boehm, "SliceLine", SIGMOD 2021, and
 Chung et al., "Slice Finder", ICDE 2019 (the question).
 """
 
@@ -26,7 +26,7 @@ import scipy.sparse as sp
 
 from tilth import stats
 from tilth.data import Snapshot
-from tilth.discovery.candidates import Block, Support, of_columns, one_hot
+from tilth.discovery.candidates import Block, Support, of_columns
 from tilth.discovery.wording import Wording, cluster_block
 from tilth.recipes.base import Matrix
 
@@ -35,6 +35,8 @@ __all__ = ["Discovery", "WeakSlice", "discover", "excess"]
 PERMUTATIONS, CHUNK = 200, 50
 MOST_ROWS = 100_000
 """More rows than this are sampled: a hundred thousand show any slice that is worth a person's time."""
+MOST_PRIOR = 500.0
+"""Rows that the mean share of wrong rows counts for at most in the share of a class."""
 LEAST_DROP = 0.03
 """A slice that is less than three points worse than its classes is no news, however sure."""
 
@@ -82,7 +84,7 @@ class Discovery:
     suspects : the next ones in order, which chance could have made.
     tried : number of candidates of each kind.
     rows : number of rows searched.
-    permutations : number of permutations behind the p values.
+    permutations : number of draws behind the p values.
     """
 
     slices: tuple[WeakSlice, ...]
@@ -107,13 +109,17 @@ class _Counts:
         self.kind = np.repeat(np.arange(len(blocks)), [len(b) for b in blocks])
         k = int(strata.max(initial=0)) + 1
         size = np.maximum(np.bincount(strata, minlength=k), 1).astype(np.float64)
-        share = np.bincount(strata, weights=wrong, minlength=k) / size
+        share = rates(np.bincount(strata, weights=wrong, minlength=k), size)
+        self.wrong, self.classes = wrong.astype(np.float32), k
         self.chance = share[strata].astype(np.float32)
         self.size = self.of(np.ones(len(wrong), dtype=np.float32))
         self.mean = self.of(self.chance)
-        spread = share * (1 - share) * size / np.maximum(size - 1, 1)
-        joint = self.combine @ (self.cells_t @ one_hot(strata, k))
-        self.variance = np.asarray(joint @ spread - joint.multiply(joint) @ (spread / size), dtype=np.float64)
+        if k == 1:
+            self.variance = (
+                self.size * share[0] * (1 - share[0]) * (size[0] - self.size) / max(size[0] - 1, 1)
+            )
+        else:
+            self.variance = self.of(self.chance * (1 - self.chance)).astype(np.float64)
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """(m,) or (m, b) sums of values over the rows of each candidate."""
@@ -122,10 +128,11 @@ class _Counts:
     @cached_property
     def flat(self) -> np.ndarray:
         """Candidates in which nothing can be seen."""
-        return (self.mean <= 0) | (self.mean >= self.size) | (self.variance < 1e-3 * self.mean)
+        hidden = self.variance < 1e-3 * self.mean
+        return np.asarray((self.mean <= 0) | (self.mean >= self.size) | hidden, dtype=bool)
 
     def badness(self, found: np.ndarray, mean: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Signed root of the binomial deviance, brought to the variance under permutation; 0 if not worse."""
+        """Signed root of the binomial deviance, brought to the variance of chance; 0 if not worse."""
         shape = (-1,) + (1,) * (found.ndim - 1)
         m, n = mean.reshape(shape), size.reshape(shape)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -137,23 +144,43 @@ class _Counts:
         bad = (found > m) & ~self.flat.reshape(shape) & np.isfinite(out)
         return np.where(bad, out, 0.0)
 
+    def redrawn(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(m, count) wrong rows of each candidate, where each row is wrong by itself as often as its class.
+
+        To spread the wrong rows of a class over that class would not do: rows that were given a class by
+        mistake do not stand where the class is, so their number says nothing about a slice that *is* the
+        class (11 false alarms in 20 searches with 10 % random flips and 77 classes, measured).
+        """
+        if self.classes == 1:
+            order = rng.permuted(np.tile(self.wrong, (count, 1)), axis=1).T
+            return self.of(np.ascontiguousarray(order))
+        wrong = rng.random((len(self.chance), count), dtype=np.float32) < self.chance[:, None]
+        return self.of(wrong.astype(np.float32))
+
     def maxima(self, values: np.ndarray) -> np.ndarray:
         """(kinds, b) the largest value of each kind."""
         starts = np.flatnonzero(np.diff(self.kind, prepend=-1))
         return np.asarray(np.maximum.reduceat(values, starts, axis=0))
 
 
-def permuted(wrong: np.ndarray, strata: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, count) float32: the wrong rows of each stratum spread over it at random."""
-    out = np.zeros((len(wrong), count), dtype=np.float32)
-    order = np.argsort(strata, kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
-        values = wrong[members].astype(np.float32)
-        if 0 < values.sum() < len(values):
-            out[members] = rng.permuted(np.tile(values, (count, 1)), axis=1).T
-        else:
-            out[members] = values[:, None]
-    return out
+def rates(wrong: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(k,) share of wrong rows of each class, shrunk to the mean as far as chance explains differences.
+
+    Parameters
+    ----------
+    wrong, size : (k,) counts; size is at least 1.
+
+    References
+    ----------
+    Efron and Morris, "Data analysis using Stein's estimator", JASA 1975.
+    """
+    if len(size) == 1:
+        return np.asarray(wrong / size)
+    mean, total = float(wrong.sum() / size.sum()), float(size.sum())
+    chance = mean * (1 - mean)
+    between = float(size @ (wrong / size - mean) ** 2) / total - chance * len(size) / total
+    prior = min(chance / max(between, 1e-9), MOST_PRIOR)
+    return np.asarray((wrong + prior * mean) / (size + prior))
 
 
 def discover(
@@ -206,8 +233,8 @@ def discover(
     counts = _Counts(blocks, wrong, strata)
     drawn = []
     for done in range(0, permutations, CHUNK):
-        spread = permuted(wrong, strata, min(CHUNK, permutations - done), rng)
-        drawn.append(counts.maxima(counts.badness(counts.of(spread), counts.mean, counts.size)))
+        bad = counts.redrawn(min(CHUNK, permutations - done), rng)
+        drawn.append(counts.maxima(counts.badness(bad, counts.mean, counts.size)))
     maxima = np.concatenate(drawn, axis=1)
     found = _pick(_Picker(counts, maxima, wrong.astype(np.float32), alpha), wording, limit)
     tried = Counter(b.kind for b in blocks for _ in range(len(b)))
@@ -265,7 +292,7 @@ class _Picker:
         return score, found
 
     def p(self, score: float) -> float:
-        """Share of permutations whose best candidate scores as much."""
+        """Share of draws whose best candidate scores as much."""
         return (1 + int((self.chance >= score).sum())) / (1 + len(self.chance))
 
     def take(self, wording: Wording) -> WeakSlice | None:
