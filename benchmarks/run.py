@@ -11,6 +11,7 @@ RUNS = (
     ["recipes.py", "text-linear.v1", "linear-svc"],
     ["speed.py"],
     ["slices.py"],
+    ["labels.py"],
     ["reviews.py"],
     ["gains.py"],
     ["copies.py", "5450", "54500"],
