@@ -1,4 +1,4 @@
-"""Bars that `make check` holds: file <= 500 lines, function <= 60, all documented and annotated, no cycle."""
+"""Bars that `make check` holds: file <= 500 lines, function <= 60, all documented and annotated, no cycle, no twins."""
 
 from __future__ import annotations
 
@@ -85,9 +85,19 @@ def cycles() -> Iterator[str]:
         yield f"import cycle: {' <- '.join(error.args[1])}"
 
 
+def twins() -> Iterator[str]:
+    """Test files of one name: pytest, which knows them by it, would refuse to collect any."""
+    seen: dict[str, Path] = {}
+    for path in sorted(Path(__file__).parent.rglob("test_*.py")):
+        if path.name in seen:
+            yield f"{path}: the name is taken by {seen[path.name]}"
+        seen[path.name] = path
+
+
 def main() -> int:
     """Print every fault; the exit code is 1 when there is one."""
-    found = [fault for path in sorted(SOURCE.rglob("*.py")) for fault in faults(path)] + [*cycles()]
+    found = [fault for path in sorted(SOURCE.rglob("*.py")) for fault in faults(path)]
+    found += [*cycles(), *twins()]
     sys.stdout.write("".join(f"{fault}\n" for fault in found))
     return 1 if found else 0
 
