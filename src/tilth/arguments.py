@@ -116,6 +116,9 @@ def _review_verbs(verb: Verb) -> None:
         "file", nargs="?", help="CSV or JSON Lines with id, verdict, label; none: say where it stands"
     )
     p.add_argument("--reviewer", default="person", metavar="NAME", help="who decided; recorded")
+    p = verb("review", "open the page on which a person decides row by row and judges patches")
+    p.add_argument("--port", type=_count, default=0, metavar="N", help="default: the project's own")
+    p.add_argument("--no-browser", action="store_false", dest="browser", help="only print the address")
     p = verb("relabel", "propose a patch of what reviewers decided, or of rows at a false-discovery rate")
     p.add_argument(
         "--fdr",

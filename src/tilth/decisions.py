@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tilth import patch as patches
 from tilth.data import Version, has_halves
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tilth.trial.record import Trial
 
 __all__ = [
-    "accept", "measure", "on_record", "put_on_record", "read", "rebase", "reject", "revert", "standing",
-    "trial_of",
+    "accept", "line", "measure", "on_record", "put_on_record", "read", "rebase", "reject", "revert",
+    "standing", "trial_of",
 ]  # fmt: skip
 
 
@@ -37,6 +37,20 @@ def standing(ws: Workspace, state: PatchState | None = None) -> list[PatchInfo]:
         info = replace(info, state="stale") if moved else info
         found += [info] if state in (None, info.state) else []
     return found
+
+
+def line(info: PatchInfo) -> dict[str, Any]:
+    """A patch as a JSON object, without its ops."""
+    return {
+        "id": info.id,
+        "title": info.title,
+        "ops": dict(info.counts),
+        "predicted": info.meta.get("predicted"),
+        "minutes": info.meta.get("minutes"),
+        "state": info.state,
+        "reason": info.reason,
+        "base": info.base,
+    }
 
 
 def put_on_record(ws: Workspace, patch: Patch) -> PatchInfo:

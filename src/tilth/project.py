@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
@@ -52,11 +51,7 @@ class Project:
     """
 
     def __init__(
-        self,
-        folder: str | Path,
-        *,
-        clock: Callable[[], str] = utc_now,
-        progress: Progress | None = None,
+        self, folder: str | Path, *, clock: Callable[[], str] = utc_now, progress: Progress | None = None
     ) -> None:
         self.folder, self.clock, self.progress = Path(folder), clock, progress
         self._workspace: Workspace | None = None
@@ -76,9 +71,7 @@ class Project:
     def __enter__(self) -> Project:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -259,12 +252,7 @@ class Project:
         return None if patch is None else self.workspace.store.patch_info(patch.id)
 
     def guide(self) -> dict[str, Any]:
-        """The label guide as it stands in guide.md, and whether that is the newest version.
-
-        Raises
-        ------
-        InputError : the file cannot be read, with its line.
-        """
+        """The label guide as it stands in guide.md, and whether that is the newest version."""
         from tilth.guidebook import show
 
         return show(self.workspace)
@@ -384,9 +372,8 @@ class Project:
         HeadMoved : the data set changed since the patch was made.
         Refused : not measured, worse, or a slice got worse, and no reason was given.
         """
-        return decisions.accept(
-            self.workspace, ref, force=force.strip(), author=author, reason=reason.strip()
-        )
+        why = {"force": force.strip(), "reason": reason.strip()}
+        return decisions.accept(self.workspace, ref, author=author, **why)
 
     def reject(self, ref: str, *, reason: str, author: str = "person") -> PatchInfo:
         """Put a patch aside with a reason."""
@@ -447,6 +434,19 @@ class Project:
 
         return plan(self.workspace, self.progress, out=None if out is None else Path(out))
 
+    def review(self, *, port: int = 0, browser: bool = True, started: Callable[[str], None]) -> None:
+        """Serve the review page on this machine alone until it is interrupted.
+
+        `started` is called with the address; port 0 is the project's own, or a free one where that is taken.
+
+        Raises
+        ------
+        MissingExtra : the packages of the extra `review` are not installed.
+        """
+        from tilth.review import serve
+
+        serve(self, port=port, browser=browser, started=started)
+
     def ledger(self) -> Ledger:
         """Predicted against realised gains; minutes and money in, measured gain out."""
         from tilth.ledger import ledger
@@ -475,7 +475,7 @@ class Project:
         elif options:
             raise InputError(f"{', '.join(options)}: these say how data are taken in, but no data were given")
         result = Improvement(improve(self.workspace, self.progress))
-        self._write_report(result.body, self.folder / "report.html")
+        self._write_report(result.body)
         return result
 
     def report(self, out: str | Path | None = None) -> Path:
@@ -488,9 +488,9 @@ class Project:
         result = self.last_result()
         if result is None:
             raise NotFound("there is nothing to report yet; run: tilth improve")
-        return self._write_report(result, Path(out) if out is not None else self.folder / "report.html")
+        return self._write_report(result, out)
 
-    def _write_report(self, result: dict[str, Any], path: Path) -> Path:
+    def _write_report(self, result: dict[str, Any], out: str | Path | None = None) -> Path:
         from tilth.report.html import render
 
-        return write_text(path, render(result))
+        return write_text(Path(out or self.folder / "report.html"), render(result))

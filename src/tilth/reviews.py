@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tilth.store import PatchInfo
 
-__all__ = ["Batch", "Relabelling", "Verdicts", "at_rate", "draw", "relabel", "take_in"]
+__all__ = ["Batch", "Relabelling", "Verdicts", "at_rate", "draw", "drawn", "judge", "relabel", "take_in"]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def draw(ws: Workspace, n: int, *, seed: int | None, out: Path | None) -> Batch:
 def take_in(ws: Workspace, said: Sequence[Said], reviewer: str) -> Verdicts:
     """Write verdicts down; see `Project.verdict`."""
     if said:
-        _record(ws, said, reviewer)
+        ws.store.add_verdicts(TRAIN, judge(ws, said, reviewer, ws.snapshot(ws.head(TRAIN)), ws.trust()))
     standing = Counter(v.said.decision for v in ws.store.verdicts(TRAIN))
     return Verdicts(
         {d: n for d in DECISIONS if (n := sum(s.decision == d for s in said))},
@@ -168,8 +168,17 @@ def take_in(ws: Workspace, said: Sequence[Said], reviewer: str) -> Verdicts:
     )
 
 
-def _record(ws: Workspace, said: Sequence[Said], reviewer: str) -> None:
-    rows, trust = ws.snapshot(ws.head(TRAIN)), ws.trust()
+def judge(ws: Workspace, said: Sequence[Said], reviewer: str, rows: Snapshot, trust: Trust) -> list[Verdict]:
+    """What was said, with what was known of each row; nothing is written.
+
+    Parameters
+    ----------
+    rows, trust : of the head of train.
+
+    Raises
+    ------
+    NotFound, InputError : as for `Project.verdict`.
+    """
     known = {x for x in rows.labels if x is not None}
     draws = {
         body["id"]: {r["id"]: Drawn(**r) for r in body["rows"]} for body in ws.store.records("draw", TRAIN)
@@ -193,7 +202,7 @@ def _record(ws: Workspace, said: Sequence[Said], reviewer: str) -> None:
         if row is None or row.given != rows.labels[at]:  # chosen by a person, or changed since it was drawn
             row = drawn(trust, rows, at, None, "")
         out.append(Verdict(s, row, reviewer, now))
-    ws.store.add_verdicts(TRAIN, out)
+    return out
 
 
 def relabel(ws: Workspace, *, rate: float | None, revises: str) -> Relabelling:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -123,6 +122,8 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
 def out(options: argparse.Namespace, body: Any, show: Callable[[Console, Any], None]) -> None:
     """JSON or tables."""
     if options.json:
+        from tilth.report.format import finite
+
         write(json.dumps(finite(body), ensure_ascii=True, allow_nan=False) + "\n")
     else:
         show(console(), body)
@@ -131,15 +132,6 @@ def out(options: argparse.Namespace, body: Any, show: Callable[[Console, Any], N
 def written(options: argparse.Namespace, path: Path) -> None:
     """The file that a verb wrote."""
     out(options, {"file": str(path)}, lambda c, b: c.print(f"written: {plain(b['file'])}", soft_wrap=True))
-
-
-def finite(value: Any) -> Any:
-    """A value that JSON can spell: not-a-number and infinity become null, tuples become lists."""
-    if isinstance(value, Mapping):
-        return {key: finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write(text: str) -> None:

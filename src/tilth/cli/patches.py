@@ -42,21 +42,10 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _proposals(options: argparse.Namespace, infos: Sequence[Any]) -> None:
+    from tilth import decisions
     from tilth.report import terminal
 
-    body = [
-        {
-            "id": i.id,
-            "title": i.title,
-            "ops": dict(i.counts),
-            "predicted": i.meta.get("predicted"),
-            "minutes": i.meta.get("minutes"),
-            "state": i.state,
-            "reason": i.reason,
-            "base": i.base,
-        }
-        for i in infos
-    ]
+    body = [decisions.line(i) for i in infos]
     out(options, body, terminal.proposals)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 
 from tilth.cli.console import open_project, out
@@ -29,6 +30,17 @@ def _verdict(options: argparse.Namespace) -> int:
     return 0
 
 
+def _review(options: argparse.Namespace) -> int:
+    def started(address: str) -> None:
+        words = f"open {address}\nthe page is served to this machine alone; stop it with Ctrl-C"
+        out(options, {"address": address}, lambda console, b: console.print(words, soft_wrap=True))
+        sys.stdout.flush()
+
+    with open_project(options) as project:
+        project.review(port=options.port, browser=options.browser, started=started)
+    return 0
+
+
 def _relabel(options: argparse.Namespace) -> int:
     from tilth.report import reviews
 
@@ -41,5 +53,6 @@ def _relabel(options: argparse.Namespace) -> int:
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sample": _sample,
     "verdict": _verdict,
+    "review": _review,
     "relabel": _relabel,
 }

@@ -83,6 +83,15 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def finite(value: Any) -> Any:
+    """A value that JSON can spell: not-a-number and infinity become null, tuples become lists."""
+    if isinstance(value, Mapping):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}

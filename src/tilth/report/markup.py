@@ -23,6 +23,10 @@ class Html(str):
 
     __slots__ = ()
 
+    def __html__(self) -> str:
+        """The markup itself: template engines ask for it instead of escaping once more."""
+        return str(self)
+
 
 Child = Html | str | None
 

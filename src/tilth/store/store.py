@@ -367,6 +367,22 @@ class Store:
         with self._pool.write() as connection:
             verdicts.add(connection, dataset, found)
 
+    def add_verdicts_once(self, dataset: str, found: Mapping[str, Verdict], *, now: str) -> list[str]:
+        """Write verdicts down that each have a key of their own; a key that is known is passed over.
+
+        One transaction: after a kill a verdict and its key are both there or neither is, so whoever does
+        not know whether it was written may send it again.
+
+        Returns
+        -------
+        The keys that were new.
+        """
+        with self._pool.write() as connection:
+            new = [key for key in found if records.get(connection, "verdict-key", key) is None]
+            verdicts.add(connection, dataset, [found[key] for key in new])
+            records.put(connection, "verdict-key", [(k, {}) for k in new], subject=dataset, now=now)
+        return new
+
     def verdicts(self, dataset: str, *, every: bool = False) -> list[Verdict]:
         """The newest verdict on each row, or every one ever given; oldest first."""
         with self._pool.read() as connection:

@@ -1,0 +1,220 @@
+"""Desk: what the page's server holds in memory; everything that counts is in the store."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tilth import decisions
+from tilth import patch as patches
+from tilth.errors import InputError, TilthError
+from tilth.plan import last_plan
+from tilth.verdicts import DECISIONS, Said, Verdict
+from tilth.worklist import Worklist, worklist
+from tilth.workspace import EVAL, TRAIN
+
+if TYPE_CHECKING:
+    from tilth.project import Project
+
+__all__ = ["Desk", "Job"]
+
+
+@dataclass
+class Job:
+    """A trial in a process of its own, so that a busy model never delays a verdict.
+
+    Attributes
+    ----------
+    patch : id of the patch.
+    process : the command line at work.
+    step : the newest line of its progress.
+    """
+
+    patch: str
+    process: subprocess.Popen[str]
+    step: str = "starting"
+    tail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """State: running, done (measured, whatever the verdict) or failed; none where none was begun here."""
+        code = self.process.poll()
+        state = "running" if code is None else "done" if code in (0, 3, 4) else "failed"
+        return {
+            "patch": self.patch,
+            "state": state,
+            "step": self.step,
+            "error": self.tail * (state == "failed"),
+        }
+
+
+class Desk:
+    """The present worklist, the present plan and the trials at work.
+
+    Parameters
+    ----------
+    project : whose page it is.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._thinking, self._jobs_lock = threading.Lock(), threading.Lock()
+        self._list: Worklist | None = None
+        self._plan: tuple[tuple[str, str, int], dict[str, Any]] | None = None
+        self._jobs: dict[str, Job] = {}
+        self._planner: threading.Thread | None = None
+        self.step, self.error = "", ""
+        project.progress = self._progress
+
+    def _progress(self, step: str, done: int, total: int) -> None:
+        self.step = f"{step} {done} of {total}" if total > 1 else step
+
+    def worklist(self, *, newest: bool = True) -> Worklist:
+        """The rows that want a verdict.
+
+        Parameters
+        ----------
+        newest : take every verdict into account; else any worklist of the present head will do.
+        """
+        ws = self.project.workspace
+        found = self._list
+        if found is not None and self._fits(found, newest):
+            return found
+        with self._thinking:
+            found = self._list
+            if found is None or not self._fits(found, newest):
+                found = self._list = worklist(ws, self.project.progress)
+            return found
+
+    def _fits(self, found: Worklist, newest: bool) -> bool:
+        store = self.project.workspace.store
+        head = store.head(TRAIN)
+        fresh = not newest or found.mark == store.verdict_mark(TRAIN)
+        return fresh and head is not None and found.version == head.id
+
+    def record(self, items: Sequence[Mapping[str, Any]], reviewer: str) -> dict[str, Any]:
+        """Write verdicts down; each is taken or refused alone, so that one of them stops no other."""
+        found, ws = self.worklist(newest=False), self.project.workspace
+        made: dict[str, Verdict] = {}
+        refused: list[dict[str, str]] = []
+        for item in items:
+            try:
+                made[str(item["key"])] = found.judged(ws, _said(item), reviewer)
+            except TilthError as error:
+                refused.append({"key": str(item["key"]), "message": str(error)})
+        new = ws.store.add_verdicts_once(TRAIN, made, now=ws.clock()) if made else []
+        return {"saved": list(made), "new": len(new), "refused": refused}
+
+    def standing(self) -> dict[str, Any] | None:
+        """Where the review stands by the newest worklist; None while there is none."""
+        found = self._list
+        return None if found is None else found.to_json(most=0)
+
+    def plan(self) -> dict[str, Any]:
+        """The plan for the present heads and verdicts; made now where there is none."""
+        with self._thinking:
+            key = self._plan_key()
+            if self._plan is None or self._plan[0] != key:
+                self._plan = (key, self.project.plan().to_json())
+            return self._plan[1]
+
+    def _plan_key(self) -> tuple[str, str, int]:
+        ws = self.project.workspace
+        return ws.head(TRAIN).id, ws.eval_id(), ws.store.verdict_mark(TRAIN)
+
+    def plan_at_hand(self) -> tuple[dict[str, Any] | None, bool]:
+        """The newest plan, and whether it is up to date; a new one is begun in the background."""
+        known = self._plan
+        if known is not None and known[0] == self._plan_key():
+            return known[1], True
+        if self._planner is None or not self._planner.is_alive():
+            self.error = ""
+            self._planner = threading.Thread(target=self._make_plan, daemon=True)
+            self._planner.start()
+        return (known[1] if known else last_plan(self.project.workspace)), False
+
+    def _make_plan(self) -> None:
+        try:
+            self.plan()
+            self.worklist()
+        except TilthError as error:
+            self.error = str(error)
+
+    def patches(self) -> list[dict[str, Any]]:
+        """All patches, as `tilth patches --json` lists them."""
+        return [decisions.line(info) for info in self.project.patches()]
+
+    def patch(self, ref: str) -> dict[str, Any]:
+        """A patch with its ops, as `tilth patch --json` shows it."""
+        header, *ops = map(json.loads, patches.render(self.project.patch(ref)).splitlines())
+        return {**header, "ops": ops}
+
+    def trial_of(self, ref: str) -> dict[str, Any] | None:
+        """The newest trial of a patch that still counts."""
+        ws = self.project.workspace
+        trial = decisions.trial_of(ws, ws.store.patch_info(ref).id)
+        return None if trial is None else trial.to_json()
+
+    def story(self, ref: str) -> list[dict[str, Any]]:
+        """What was decided about a patch, oldest first."""
+        return [asdict(d) for d in self.project.workspace.store.decisions(ref)]
+
+    def try_out(self, ref: str) -> dict[str, Any]:
+        """Begin the trial of a patch, unless it is at work already."""
+        name = self.project.workspace.store.patch_info(ref).id
+        with self._jobs_lock:
+            job = self._jobs.get(name)
+            if job is None or job.process.poll() is not None:
+                where = ["--project", str(self.project.folder)]
+                command = [sys.executable, "-m", "tilth.cli", "trial", name, "--json", *where]
+                process = subprocess.Popen(
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                    text=True, encoding="utf-8", errors="replace",
+                )  # fmt: skip
+                job = self._jobs[name] = Job(name, process)
+                threading.Thread(target=_follow, args=(job,), daemon=True).start()
+        return job.to_json()
+
+    def job(self, ref: str) -> dict[str, Any]:
+        """How far the trial of a patch is."""
+        name = self.project.workspace.store.patch_info(ref).id
+        job = self._jobs.get(name)
+        return job.to_json() if job else {"patch": name, "state": "none", "step": "", "error": ""}
+
+    def history(self) -> list[dict[str, Any]]:
+        """Versions of both data sets with the measured effect of the patch that made each."""
+        ws, out = self.project.workspace, []
+        for name in ws.store.datasets():
+            for version in self.project.log(name):
+                trials = ws.store.records("trial", version.patch) if version.patch else []
+                effect = trials[-1]["effect"] if trials and name != EVAL else None
+                out.append(asdict(version) | {"effect": effect})
+        return out
+
+    def close(self) -> None:
+        """End the trials that are at work."""
+        for job in self._jobs.values():
+            if job.process.poll() is None:
+                job.process.terminate()
+
+
+def _follow(job: Job) -> None:
+    """Read the progress of a trial line by line."""
+    assert job.process.stderr is not None
+    for line in job.process.stderr:
+        job.step = line.strip() or job.step
+        job.tail = f"{job.tail}{line}"[-2_000:]
+    job.process.wait()
+
+
+def _said(item: Mapping[str, Any]) -> Said:
+    verdict = next((d for d in DECISIONS if d == item["verdict"]), None)
+    if verdict is None:
+        raise InputError(f"unknown verdict {item['verdict']!r}; it is one of {', '.join(DECISIONS)}")
+    if verdict == "relabel" and not item["label"]:
+        raise InputError(f"a relabel of row {item['id']!r} needs the right label")
+    return Said(item["id"], verdict, item["label"] if verdict == "relabel" else None, item["note"])

@@ -1,0 +1,78 @@
+"""Start the server: loopback only, a port that stays, a secret for each start."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tilth.errors import InputError
+from tilth.recipes.optional import need
+from tilth.review.desk import Desk
+from tilth.review.guard import App, Guard
+
+if TYPE_CHECKING:
+    from tilth.project import Project
+
+__all__ = ["application", "serve"]
+
+FIRST, PORTS = 20_000, 10_000
+
+
+def application(project: Project, *, token: str, port: int) -> tuple[App, Desk]:
+    """The guarded application, and the desk behind it.
+
+    Raises
+    ------
+    MissingExtra : a package of the extra `review` is not installed.
+    """
+    for package in ("fastapi", "jinja2"):
+        need(package, "the review page", "review")
+    from tilth.review.api import build
+
+    desk = Desk(project)
+    return Guard(build(desk), token=token, port=port), desk
+
+
+def serve(project: Project, *, port: int, browser: bool, started: Callable[[str], None]) -> None:
+    """Serve until interrupted; see `Project.review`."""
+    uvicorn = need("uvicorn", "the review page", "review")
+    door = _listen(project, port)
+    port, token = door.getsockname()[1], secrets.token_urlsafe(24)
+    project.workspace.head("train")  # say at once, not in the page, that there is nothing to review
+    app, desk = application(project, token=token, port=port)
+    desk.plan_at_hand()  # the first page shall not wait for what can be computed now
+    address = f"http://127.0.0.1:{port}/?token={token}"
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", lifespan="off")
+    started(address)
+    if browser:
+        webbrowser.open(address)
+    try:
+        uvicorn.Server(settings).run(sockets=[door])
+    finally:
+        desk.close()
+        door.close()
+
+
+def _listen(project: Project, port: int) -> socket.socket:
+    """A listening socket on this machine alone.
+
+    Each project has a port of its own that it gets again: a browser keeps what is not saved yet under the
+    address, and finds it after the server was started again.
+    """
+    own = hashlib.sha256(str(project.folder.resolve()).encode("utf-8", "surrogatepass")).digest()
+    wanted = [port] if port else [FIRST + int.from_bytes(own[:4], "big") % PORTS, 0]
+    for number in wanted:
+        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", number))
+            door.listen(64)
+            return door
+        except (OSError, OverflowError) as error:
+            door.close()
+            problem = getattr(error, "strerror", "") or str(error)
+    raise InputError(f"cannot listen on port {port}: {problem}; choose another, or none for a free one")

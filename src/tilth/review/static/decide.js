@@ -1,0 +1,365 @@
+// One row at a time. The browser owns its position: rows are fetched ahead, the next one is drawn at once,
+// verdicts are written behind. A key acts on the row that is painted, or on none.
+import { api, at, el, forPage, reviewer, say, visible } from "./common.js";
+import { search } from "./fuzzy.js";
+import { Outbox } from "./outbox.js";
+
+const AHEAD = 12, CHUNK = 12, BATCH = 20;
+
+const state = {
+  /** @type {string[]} */ rows: [],       // ids still to come, the first is the one on the screen
+  /** @type {Map<string, any>} */ cards: new Map(),
+  /** @type {any[]} */ past: [],          // newest last
+  /** @type {string[]} */ classes: [],
+  /** @type {any} */ standing: null,
+  painted: "",                            // id of the row on the screen, "" for none
+  note: "",
+  fetching: false,
+  sinceRefresh: 0,
+};
+const settled = new Set();                // rows that were decided here, whatever the server's list still says
+
+const outbox = new Outbox(
+  (keys) => {
+    for (const entry of state.past) if (keys.includes(entry.key)) entry.saved = true;
+    drawPast();
+    state.sinceRefresh += keys.length;
+    if (state.sinceRefresh >= BATCH || !state.rows.length) refresh();
+  },
+  (refused) => {
+    for (const r of refused) {
+      const entry = state.past.find((p) => p.key === r.key);
+      if (entry) entry.refused = r.message;
+    }
+    trouble(refused[0].message);
+    drawPast();
+  },
+  (error) => {
+    trouble(error ? `${error.message} Your verdicts are kept in this browser and will be sent.` : "");
+    drawSave();
+  },
+);
+
+function trouble(words) {
+  at("trouble").textContent = visible(words);
+  at("trouble").hidden = !words;
+}
+
+// the list of rows
+
+/** Take the newest order; the row on the screen and those behind it in memory stay where they are. */
+async function refresh() {
+  state.sinceRefresh = 0;
+  const saved = state.past.filter((p) => p.saved);
+  try {
+    const found = await api("/queue");
+    const keep = state.rows.slice(0, state.painted ? 2 : 0);
+    const done = new Set([...settled, ...keep]);
+    state.rows = [...keep, ...found.rows.filter((id) => !done.has(id))];
+    state.classes = found.classes;
+    state.standing = found;
+    for (const entry of saved) entry.counted = true;
+    drawStanding();
+    await prefetch();
+    if (!state.painted) draw();
+  } catch (error) {
+    trouble(error.message);
+    setTimeout(refresh, 3000);
+  }
+}
+
+async function prefetch() {
+  if (state.fetching) return;
+  state.fetching = true;
+  try {
+    for (;;) {
+      const missing = state.rows.slice(0, AHEAD).filter((id) => !state.cards.has(id)).slice(0, CHUNK);
+      if (!missing.length) break;
+      const query = missing.map((id) => "id=" + encodeURIComponent(id)).join("&");
+      const cards = await api("/rows?" + query);
+      const got = new Map(cards.map((c) => [c.id, c]));
+      for (const id of missing) {
+        if (got.has(id)) state.cards.set(id, got.get(id));
+        else state.rows = state.rows.filter((x) => x !== id);
+      }
+      if (!state.painted) draw();
+    }
+  } finally {
+    state.fetching = false;
+  }
+}
+
+function ahead() {
+  if (state.rows.slice(0, AHEAD).some((id) => !state.cards.has(id))) {
+    prefetch().catch((error) => { trouble(error.message); setTimeout(ahead, 2000); });
+  }
+}
+
+// drawing
+
+function draw() {
+  const card = state.rows.length ? state.cards.get(state.rows[0]) : undefined;
+  state.painted = card ? card.id : "";
+  at("desk").hidden = !card;
+  drawStanding();
+  if (!card) return;
+  at("row-name").replaceChildren("row ", el("code", card.id));
+  at("text").textContent = visible(card.text);
+  at("text").classList.toggle("none", !card.text.trim());
+  at("text-left").hidden = card.length <= card.text.length;
+  at("text-left").textContent = `… ${(card.length - card.text.length).toLocaleString("en")} more characters are not shown`;
+  at("given").textContent = visible(card.given ?? "no label");
+  at("suggested").textContent = visible(card.suggested ?? "none");
+  at("p-wrong").textContent = card.p_wrong.toFixed(2);
+  at("meter").value = card.p_wrong;
+  at("likely").replaceChildren(...card.likely.map((c, i) => likely(c, i, card)));
+  drawWhy(card);
+  drawNote();
+}
+
+function likely(c, i, card) {
+  const item = document.createElement("li");
+  const button = el("button", c.label);
+  button.type = "button";
+  button.setAttribute("aria-keyshortcuts", String(i + 1));
+  const key = document.createElement("kbd");
+  key.textContent = String(i + 1);
+  button.prepend(key, " ");
+  const p = document.createElement("span");
+  p.className = "n muted";
+  p.textContent = " " + (c.p < 0.005 ? "0" : c.p.toFixed(2));
+  button.append(p);
+  if (c.label === card.given) button.append(el("span", " given", "muted"));
+  button.addEventListener("click", () => choose(c.label));
+  item.append(button);
+  return item;
+}
+
+function drawWhy(card) {
+  for (const [part, label] of [["suggested", card.suggested], ["given", card.given]]) {
+    at(`near-${part}-name`).textContent = visible(label ?? "");
+    const rows = card.nearest.filter((r) => r.label === label);
+    at(`near-${part}`).replaceChildren(...(rows.length ? rows.map(near) : [el("li", "none is near", "muted")]));
+  }
+  at("words-box").hidden = !card.words.length;
+  at("words").replaceChildren(...card.words.map(word));
+  at("copies-box").hidden = !card.copies.length;
+  at("copies").replaceChildren(...card.copies.map((c) => {
+    const item = el("li", `${c.id}: ${c.label ?? "no label"}`);
+    if (c.label !== card.given) item.className = "differs";
+    return item;
+  }));
+  at("guide").hidden = !card.guide;
+  if (card.guide) at("clause").textContent = visible(`${card.guide.clause}: ${card.guide.rule}`);
+}
+
+function near(r) {
+  const item = el("li", r.text);
+  item.append(el("span", ` ${r.similarity.toFixed(2)}`, "n muted"));
+  return item;
+}
+
+function word(w) {
+  const line = document.createElement("tr");
+  line.append(el("th", w.word), el("td", percent(w.suggested), "num"), el("td", percent(w.given), "num"));
+  line.firstElementChild?.setAttribute("scope", "row");
+  return line;
+}
+
+const percent = (x) => `${(100 * x).toFixed(1)} %`;
+const number = (x) => Math.round(x).toLocaleString("en");
+
+function drawStanding() {
+  const s = state.standing;
+  if (!s) return;
+  const left = state.rows.length < s.rows.length ? Math.max(0, s.count - (s.rows.length - state.rows.length)) : s.count;
+  const box = at("standing");
+  box.replaceChildren();
+  const stat = (name, value, more) => {
+    const part = document.createElement("span");
+    part.append(el("span", name + " ", "muted"), el("strong", value, "n"));
+    if (more) part.append(el("span", " " + more, "n muted"));
+    box.append(part);
+  };
+  stat("Wrong labels left, about", number(s.errors.value), `[${number(s.errors.low)}, ${number(s.errors.high)}]${s.basis === "verdicts" ? "" : " by prior"}`);
+  stat("Verdicts", number(s.judged + told()));
+  stat("Rows to look at", number(left));
+  const who = document.createElement("span");
+  who.append(el("span", "as ", "muted"), el("strong", reviewer.get() || "nobody yet"));
+  box.append(who);
+  if (!state.rows.length && !state.painted) box.append(el("strong", "Nothing wants a verdict now. Make a patch of your verdicts on the page Patches.", "done"));
+  else if (!state.painted) box.append(el("span", "loading rows …", "muted"));
+}
+
+/** Verdicts of this visit that the standing does not count yet. */
+function told() {
+  return new Set(state.past.filter((p) => !p.counted && !p.taken && p.verdict !== "skip").map((p) => p.id)).size;
+}
+
+function drawPast() {
+  const shown = state.past.slice(-10).reverse();
+  at("past-none").hidden = shown.length > 0;
+  at("past").replaceChildren(...shown.map((p) => {
+    const item = document.createElement("li");
+    const mark = p.refused ? "! refused" : p.saved ? "✓ saved" : "… saving";
+    item.append(el("span", mark, "mark " + (p.refused ? "bad" : p.saved ? "good" : "")));
+    item.append(el("strong", p.undone ? "undone" : p.verdict + (p.label ? ` → ${p.label}` : "")), " ", el("span", p.text, "muted"));
+    return item;
+  }));
+  drawSave();
+}
+
+function drawSave() {
+  const open = outbox.items().length;
+  at("save").hidden = false;
+  at("save").textContent = open ? `… saving ${open}` : "✓ all saved";
+  at("save").dataset.open = String(open);
+}
+
+function drawNote() {
+  at("note-shown").hidden = !state.note;
+  at("note-shown").textContent = state.note ? visible(`note: ${state.note}`) : "";
+}
+
+// verdicts
+
+function decide(verdict, label) {
+  const id = state.painted;
+  const card = state.cards.get(id);
+  if (!card) return;
+  if (!reviewer.get()) {
+    askName(() => decide(verdict, label));
+    return;
+  }
+  const item = { id, verdict, label: label ?? null, note: state.note };
+  const entry = { ...item, key: outbox.add(reviewer.get(), item), text: card.text.slice(0, 80), card, saved: false };
+  state.past.push(entry);
+  settled.add(id);
+  state.note = "";
+  state.rows.shift();
+  draw();
+  drawPast();
+  say(`${verdict}${label ? " " + label : ""}; next row`);
+  ahead();
+  if (!state.rows.length) refresh();
+}
+
+function choose(label) {
+  const card = state.cards.get(state.painted);
+  if (!card) return;
+  if (label === card.given) decide("keep");
+  else decide("relabel", label);
+}
+
+/** Take the newest verdict of this visit back; the row comes back on the screen. */
+function undo() {
+  const entry = state.past.findLast((p) => !p.undone && !p.taken);
+  if (!entry) {
+    say("nothing to undo");
+    return;
+  }
+  entry.taken = true;
+  if (entry.verdict !== "skip") {
+    const item = { id: entry.id, verdict: "skip", label: null, note: "undo" };
+    const key = outbox.add(reviewer.get(), item);
+    state.past.push({ ...item, key, text: entry.text, undone: true, saved: false });
+  }
+  settled.delete(entry.id);
+  state.cards.set(entry.id, entry.card);
+  state.rows = [entry.id, ...state.rows.filter((id) => id !== entry.id)];
+  state.note = entry.note;
+  draw();
+  drawPast();
+  say("undone");
+}
+
+// dialogs
+
+function askName(then) {
+  at("name").value = reviewer.get();
+  at("who").onclose = () => {
+    const name = at("name").value.trim();
+    if (!name) return;
+    reviewer.set(name);
+    drawStanding();
+    then?.();
+  };
+  at("who").showModal();
+}
+
+let picked = 0;
+function drawClasses() {
+  const found = search(state.classes, at("wanted").value);
+  picked = Math.max(0, Math.min(picked, found.length - 1));
+  at("classes").replaceChildren(...found.map((name, i) => {
+    const item = el("li", name);
+    item.id = `class-${i}`;
+    item.setAttribute("role", "option");
+    item.setAttribute("aria-selected", String(i === picked));
+    item.dataset.label = name;
+    item.addEventListener("click", () => pick(name));
+    return item;
+  }));
+  if (found.length) at("wanted").setAttribute("aria-activedescendant", `class-${picked}`);
+  else at("classes").append(el("li", "no class fits", "muted"));
+}
+
+function openChooser() {
+  if (!state.painted) return;
+  picked = 0;
+  at("wanted").value = "";
+  drawClasses();
+  at("chooser").showModal();
+}
+
+function pick(label) {
+  at("chooser").close();
+  choose(label);
+}
+
+at("wanted").addEventListener("input", () => { picked = 0; drawClasses(); });
+at("wanted").addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    picked += event.key === "ArrowDown" ? 1 : -1;
+    drawClasses();
+  } else if (event.key === "Enter") {
+    event.preventDefault();
+    const item = at("classes").children[picked];
+    if (item?.dataset.label !== undefined) pick(item.dataset.label);
+  }
+});
+at("noter").addEventListener("close", () => { state.note = at("remark").value.trim(); drawNote(); });
+
+const ACTS = {
+  keep: () => decide("keep"),
+  take: () => { const c = state.cards.get(state.painted); if (c?.suggested) decide("relabel", c.suggested); },
+  choose: openChooser,
+  ambiguous: () => decide("ambiguous"),
+  drop: () => decide("drop"),
+  skip: () => decide("skip"),
+  undo,
+  note: () => { if (state.painted) { at("remark").value = state.note; at("noter").showModal(); } },
+};
+const KEYS = { k: "keep", a: "take", c: "choose", b: "ambiguous", x: "drop", s: "skip", u: "undo", n: "note" };
+
+document.addEventListener("keydown", (event) => {
+  if (!forPage(event) || event.defaultPrevented) return;
+  const card = state.cards.get(state.painted);
+  if (/^[1-9]$/.test(event.key) && card?.likely[Number(event.key) - 1]) {
+    event.preventDefault();
+    choose(card.likely[Number(event.key) - 1].label);
+  } else if (KEYS[event.key]) {
+    event.preventDefault();
+    ACTS[KEYS[event.key]]();
+  }
+});
+document.querySelectorAll("[data-act]").forEach((button) => {
+  button.addEventListener("click", () => ACTS[/** @type {HTMLElement} */ (button).dataset.act ?? ""]());
+});
+
+for (const item of outbox.items()) settled.add(item.id);
+drawSave();
+outbox.flush();
+if (!reviewer.get()) askName();
+refresh();

@@ -1,0 +1,85 @@
+// Verdicts on their way to the server. Each lies in localStorage until the server has it on disk, so neither
+// a closed tab nor a killed server loses one; its key makes sure that it counts once if it is sent twice.
+import { api } from "./common.js";
+
+const PREFIX = "tilth:out:";
+const AT_ONCE = 50;
+let last = 0;
+
+/** Key under which things sort in the order in which they were decided, also over tabs and reloads. */
+function place() {
+  last = Math.max(last + 1, Date.now() * 1000);
+  return String(last).padStart(20, "0");
+}
+
+/** Names of the waiting verdicts, oldest first. */
+function waiting() {
+  return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).sort();
+}
+
+function fresh() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+export class Outbox {
+  /**
+   * @param {(saved: string[]) => void} onSaved keys that are on disk now
+   * @param {(refused: {key: string, message: string}[]) => void} onRefused
+   * @param {(error: Error | null) => void} onTrouble null: it is over
+   */
+  constructor(onSaved, onRefused, onTrouble) {
+    this.onSaved = onSaved;
+    this.onRefused = onRefused;
+    this.onTrouble = onTrouble;
+    this.busy = false;
+    this.pause = 0;
+  }
+
+  /** Put a verdict down; it is in localStorage when this returns. */
+  add(reviewer, item) {
+    const key = fresh();
+    localStorage.setItem(PREFIX + place(), JSON.stringify({ reviewer, item: { ...item, key } }));
+    this.flush();
+    return key;
+  }
+
+  /** The waiting verdicts, oldest first. */
+  items() {
+    return waiting().map((name) => JSON.parse(localStorage.getItem(name) || "null")?.item).filter(Boolean);
+  }
+
+  async flush() {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      for (let names = waiting(); names.length; names = waiting()) {
+        await this.send(names);
+        this.pause = 0;
+        this.onTrouble(null);
+      }
+    } catch (error) {
+      this.pause = Math.min(10_000, this.pause * 2 || 500);
+      this.onTrouble(error);
+      setTimeout(() => this.flush(), this.pause);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  async send(names) {
+    const read = names.map((name) => ({ name, body: JSON.parse(localStorage.getItem(name) || "null") }));
+    const first = read.find((x) => x.body);
+    if (!first) {
+      names.forEach((name) => localStorage.removeItem(name));
+      return;
+    }
+    const { reviewer } = first.body;
+    const end = read.findIndex((x) => x.body && x.body.reviewer !== reviewer);
+    const batch = read.slice(0, end < 0 ? read.length : end).filter((x) => x.body).slice(0, AT_ONCE);
+    const answer = await api("/verdicts", { reviewer, items: batch.map((x) => x.body.item) });
+    batch.forEach((x) => localStorage.removeItem(x.name));
+    if (answer.saved.length) this.onSaved(answer.saved);
+    if (answer.refused.length) this.onRefused(answer.refused);
+  }
+}

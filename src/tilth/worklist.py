@@ -1,0 +1,147 @@
+"""Worklist: every row that wants a verdict, the most useful first, and all that a person needs to decide.
+
+The order is that of the review in a plan (tilth.actions), here without its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tilth.audit.base import View, excerpt
+from tilth.audit.evidence import nearest, telling_words
+from tilth.audit.trust import Trust
+from tilth.guide import Guide, parse
+from tilth.reviews import judge
+from tilth.signals import Progress
+from tilth.trial.gains import queue, respond
+from tilth.verdicts import Said, Verdict
+from tilth.workspace import GUIDE, TRAIN, Workspace
+
+__all__ = ["Worklist", "worklist"]
+
+LEAST = 0.1
+"""P(wrong) below which a row is not worth a look, as in a plan."""
+TEXT = 20_000
+"""Characters of a text that a card holds."""
+LIKELY, COPIES = 9, 20
+"""Classes by probability, and copies, that a card holds."""
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """Rows that want a verdict, and what is believed at the moment.
+
+    Attributes
+    ----------
+    version : head of train.
+    mark : grows with every verdict; the order takes those up to here into account.
+    order : positions of the rows, the best first; of exact copies one stands for all.
+    view, trust : what the audit and the verdicts say of each row.
+    guide, guide_version : the newest label guide; None before the first.
+    """
+
+    version: str
+    mark: int
+    order: np.ndarray
+    view: View
+    trust: Trust
+    guide: Guide | None
+    guide_version: int
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the rows, the best first."""
+        return [self.view.train.ids[i] for i in self.order.tolist()]
+
+    def to_json(self, most: int = 2_000) -> dict[str, Any]:
+        """Where the review stands, and the first rows."""
+        return {
+            "version": self.version,
+            "mark": self.mark,
+            "count": len(self.order),
+            "rows": [self.view.train.ids[i] for i in self.order[:most].tolist()],
+            "classes": list(self.view.signals.classes),
+            "errors": {k: round(v, 1) for k, v in asdict(self.trust.errors()).items()},
+            "basis": self.trust.basis,
+            "judged": self.trust.judged,
+            "of": len(self.view.train),
+        }
+
+    def cards(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """What is to be seen of each row; those that are not in train are left out."""
+        at = np.array([i for x in ids if (i := self.view.train.index.get(x)) is not None], dtype=np.int64)
+        suggested = self.trust.suggested
+        near = nearest(self.view, at, suggested) if len(self.view.signals.classes) > 1 else {}
+        words = telling_words(self.view, at, suggested)
+        return [self._card(i, near.get(i, []), words.get(i, [])) for i in at.tolist()]
+
+    def _card(
+        self, i: int, near: Sequence[dict[str, object]], words: Sequence[dict[str, object]]
+    ) -> dict[str, Any]:
+        view, s = self.view, self.view.signals
+        text, given = view.texts[i], view.train.labels[i]
+        other = s.classes[int(self.trust.suggested[i])] if len(s.classes) > 1 else None
+        likely = np.argsort(-s.posterior[i], kind="stable")[:LIKELY].tolist()
+        return {
+            "id": view.train.ids[i],
+            "text": text[:TEXT],
+            "length": len(text),
+            "given": given,
+            "suggested": other,
+            "p_wrong": round(float(s.p_wrong()[i]), 4),
+            "p_suggested": round(float(s.posterior[i, self.trust.suggested[i]]), 4),
+            "likely": [{"label": s.classes[c], "p": round(float(s.posterior[i, c]), 4)} for c in likely],
+            "nearest": list(near),
+            "words": list(words),
+            "copies": self._copies(i),
+            "guide": self._clause(given, other),
+        }
+
+    def _copies(self, i: int) -> list[dict[str, Any]]:
+        """Other rows of train with the same text, with their labels."""
+        rows, group = self.view.train, self.view.copies.exact[: len(self.view.train)]
+        same = np.flatnonzero(group == group[i])
+        return [
+            {"id": rows.ids[j], "label": rows.labels[j], "text": excerpt(self.view.texts[j])}
+            for j in same[same != i][:COPIES].tolist()
+        ]
+
+    def _clause(self, given: str | None, other: str | None) -> dict[str, Any] | None:
+        if self.guide is None or given is None or other is None:
+            return None
+        clause = self.guide.clause(given, other)
+        if clause is None:
+            return None
+        return {"version": self.guide_version, "clause": clause.title, "rule": clause.rule}
+
+    def judged(self, ws: Workspace, said: Said, reviewer: str) -> Verdict:
+        """What a person said of a row, with what was known of it; nothing is written.
+
+        Raises
+        ------
+        NotFound, InputError : as for `Project.verdict`.
+        """
+        return judge(ws, [said], reviewer, self.view.train, self.trust)[0]
+
+
+def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
+    """The rows of the head of train that want a verdict now."""
+    mark, head = ws.store.verdict_mark(TRAIN), ws.head(TRAIN)
+    view, trust = ws.view(progress), ws.trust()
+    s = view.signals
+    order = np.zeros(0, dtype=np.int64)
+    if len(s.classes) > 1:
+        response = respond(view, ws.recipe.penalty, ws.config.goal.metric)
+        line = queue(
+            response, s.noise, minutes=ws.config.minutes.relabel, groups=view.copies.exact, left=trust.open
+        )
+        worth = np.zeros(len(view.train))
+        worth[response.rows] = line.gain
+        order = line.order[(s.p_wrong()[line.order] > LEAST) & (worth[line.order] > 0)]
+    guides = ws.store.records(GUIDE)
+    guide = parse(guides[-1]["text"]) if guides else None
+    return Worklist(head.id, mark, order, view, trust, guide, guides[-1]["version"] if guides else 0)

@@ -1,0 +1,155 @@
+"""The review page in a real browser: keys, undo, search, hostile rows, killed servers and browsers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from browser_kit import WATCH, Tab, browser, chromium, sign_in
+from loop_kit import js, lines, start, write
+
+pytest.importorskip("fastapi", reason="the extra `review` is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine: the page is not tried"),
+]
+EVIL = " <script>window.owned=1</script><b id=owned>\u202e"
+
+
+class Server:
+    """`tilth review` in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[str] | None = None
+        self.address = ""
+
+    def start(self) -> str:
+        """Start it; returns the address with the token of this start."""
+        self.process = start("review", "--no-browser", "--json", "--project", "p", cwd=self.folder)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr and self.process.stderr.read()
+        self.address = line.split('"')[3]
+        return self.address
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A project of which every row tries to break the page, its server, a browser and a tab of it."""
+    train = [(a, b + EVIL, c, d) for a, b, c, d in lines(400, seed=1)]
+    write(tmp_path / "train.csv", train)
+    write(tmp_path / "eval.csv", lines(100, seed=2))
+    js("ingest", "train.csv", "--eval", "eval.csv", "--project", "p", cwd=tmp_path)
+    server = Server(tmp_path)
+    try:
+        with browser(tmp_path) as window:
+            tab = window.tab()
+            sign_in(tab, server.start(), "Ada")
+            yield SimpleNamespace(folder=tmp_path, server=server, window=window, tab=tab)
+    finally:
+        server.kill()
+
+
+def said(folder: Path) -> list[Any]:
+    """Every verdict in the store, oldest first."""
+    from tilth.project import Project
+
+    with Project(folder / "p") as project:
+        return project.workspace.store.verdicts("train", every=True)
+
+
+def press(tab: Tab, keys: str, gap: float = 0.05) -> None:
+    for key in keys:
+        tab.key(key)
+        time.sleep(gap)
+
+
+def test_each_key_acts_on_the_row_that_is_painted(site: SimpleNamespace) -> None:
+    tab = site.tab
+    assert "<script>" in tab.js("document.getElementById('text').textContent")
+    assert "⟦U+202E⟧" in tab.js("document.getElementById('text').textContent")
+    tab.js(WATCH)
+    errors = tab.js("document.getElementById('standing').innerText")
+    press(tab, "kaxbs" * 6)
+    tab.wait("document.getElementById('save').dataset.open === '0'")
+    names = {"k": "keep", "a": "relabel", "x": "drop", "b": "ambiguous", "s": "skip"}
+    found = [(v.row.id, v.said.decision) for v in said(site.folder)]
+    rows = tab.js("window.tilthRows")
+    assert found == [(row, names[key]) for row, key in zip(rows, "kaxbs" * 6, strict=True)]
+    assert {v.reviewer for v in said(site.folder)} == {"Ada"}
+    # after a batch of verdicts the number of errors left is another one
+    tab.wait(f"document.getElementById('standing').innerText.split('Verdicts')[0] !== "
+             f"{errors.split('Verdicts')[0]!r}")  # fmt: skip
+    assert not tab.js("window.owned || document.getElementById('owned')")
+    assert tab.faults() == []
+
+
+def test_search_note_and_undo(site: SimpleNamespace) -> None:
+    tab = site.tab
+    row = tab.js("document.querySelector('#row-name code').textContent")
+    tab.key("n")
+    tab.wait("document.getElementById('noter').open")
+    tab.type("a remark")
+    tab.key("Enter")
+    tab.wait("!document.getElementById('noter').open")
+    given = tab.js("document.getElementById('given').textContent")
+    wanted = next(c for c in ("refund", "shipping") if c != given)
+    tab.key("c")
+    tab.wait("document.getElementById('chooser').open")
+    tab.type(wanted[:2] + wanted[-2:])  # letters in order, not one piece
+    tab.wait(f"document.querySelector('#classes [aria-selected=true]')?.dataset.label === '{wanted}'")
+    tab.key("Enter")
+    tab.wait("document.getElementById('save').dataset.open === '0'")
+    (first,) = said(site.folder)
+    assert (first.row.id, first.said.label, first.said.note) == (row, wanted, "a remark")
+    tab.key("u")
+    tab.wait("document.getElementById('save').dataset.open === '0'")
+    assert tab.js("document.querySelector('#row-name code').textContent") == row
+    assert [v.said.decision for v in said(site.folder)] == ["relabel", "skip"]
+    tab.key("?")
+    tab.wait("document.getElementById('keys').open")
+
+
+def test_a_killed_server_loses_and_doubles_nothing(site: SimpleNamespace) -> None:
+    tab = site.tab
+    tab.js(WATCH)
+    press(tab, "ka" * 6)
+    site.server.kill()
+    press(tab, "kx" * 3)
+    tab.wait("!document.getElementById('trouble').hidden")
+    assert int(tab.js("document.getElementById('save').dataset.open")) >= 6
+    again = site.server.start()
+    site.window.tab().open(again)  # the person opens the new address; the old tab goes on by itself
+    tab.wait("document.getElementById('save').dataset.open === '0'", 60)
+    rows = tab.js("window.tilthRows")
+    assert [v.row.id for v in said(site.folder)] == rows
+    assert len(rows) == 18
+
+
+def test_what_a_killed_browser_showed_as_saved_is_there(site: SimpleNamespace) -> None:
+    tab = site.tab
+    press(tab, "ka" * 5, gap=0.0)
+    shown = tab.js("[...document.querySelectorAll('#past .mark.good')].length")
+    site.window.kill()
+    assert len(said(site.folder)) >= shown
+    with browser(site.folder / "second") as window:
+        tab = window.tab()
+        sign_in(tab, site.server.address, "Ada")
+        press(tab, "k")
+        tab.wait("document.getElementById('save').dataset.open === '0'")
+    found = [v.row.id for v in said(site.folder)]
+    assert len(found) == len(set(found))
