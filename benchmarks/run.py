@@ -13,6 +13,7 @@ RUNS = (
     ["slices.py"],
     ["labels.py"],
     ["reviews.py"],
+    ["review_page.py"],
     ["gains.py"],
     ["copies.py", "5450", "54500"],
     ["linkage.py"],

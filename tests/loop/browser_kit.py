@@ -195,7 +195,7 @@ new MutationObserver(() => {
 }).observe(document.getElementById('row-name'), {childList: true});
 true
 """
-"""Notes, for each key, the row that was on the screen, and the milliseconds until the next one was painted."""
+"""Notes, for each key, the row that was on the screen, and the milliseconds until the next was painted."""
 
 
 def sign_in(tab: Tab, address: str, name: str) -> None:

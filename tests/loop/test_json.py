@@ -150,7 +150,7 @@ def test_every_output_is_as_documented(work: Path) -> None:
     for verb, body in outputs(work):
         compare(known[verb], body)
         seen.add(verb)
-    assert seen == set(known)
+    assert seen == set(known) - {"review"}  # it serves until it is stopped: test_page.py
 
 
 def test_every_verb_has_a_schema() -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loop_kit import js, lines, tilth, write
+from loop_kit import js, lines, start, tilth, write
+from test_json import compare, schemas
 
 pytest.importorskip("fastapi", reason="the extra `review` is not installed")
 pytest.importorskip("httpx", reason="httpx, which drives the server in tests, is not installed")
 
+import httpx
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -86,7 +92,8 @@ def test_names_of_this_machine_are_ours(page: TestClient, host: str) -> None:
     "headers",
     [
         {"Origin": "http://evil.test"}, {"Origin": "null"}, {"Origin": f"https://127.0.0.1:{PORT}"},
-        {"Origin": "http://127.0.0.1:9999"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
         {"Origin": BASE, "Sec-Fetch-Site": "cross-site"},
     ],
 )  # fmt: skip
@@ -249,3 +256,37 @@ def test_every_action_is_described(page: TestClient) -> None:
         for method, about in methods.items():
             assert about["description"], (method, path)
     assert json.dumps(found)
+
+
+def test_the_server_itself(work: Path) -> None:
+    found = []
+    for _ in range(2):
+        process = start("review", "--no-browser", "--json", "--project", "p", cwd=work)
+        try:
+            assert process.stdout is not None
+            body = json.loads(process.stdout.readline())
+            compare(schemas()["review"], body)
+            found.append(body["address"])
+            with httpx.Client(follow_redirects=True, timeout=60) as client:
+                assert "What to do next" in client.get(body["address"]).text
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) in (0, 130)
+        process.communicate()
+    first, second = (address.split("/?token=") for address in found)
+    assert first[0] == second[0]  # the same port, where the browser keeps what was not saved yet
+    assert first[1] != second[1]
+
+
+def test_a_port_that_is_taken_and_a_package_that_is_missing(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        run = tilth("review", "--port", str(other.getsockname()[1]), "--project", "p", cwd=work)
+        assert (run.code, "cannot listen on port" in run.err) == (1, True)
+    assert "cannot listen" in tilth("review", "--port", "99999", "--project", "p", cwd=work).err
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    run = tilth("review", "--no-browser", "--project", "p", cwd=work)
+    assert (run.code, "pip install 'tilth[review]'" in run.err) == (1, True)

@@ -98,11 +98,13 @@ class Api:
 
     def relabel(self) -> Any:
         """Propose a patch of what reviewers decided: `tilth relabel`."""
-        return self.project.relabel().to_json()
+        with self.desk.alone:
+            return self.project.relabel().to_json()
 
     def propose(self) -> Any:
         """Make patches out of the findings: `tilth propose`."""
-        self.project.propose()
+        with self.desk.alone:
+            self.project.propose()
         return self.desk.patches()
 
     def patches(self) -> Any:
@@ -123,7 +125,8 @@ class Api:
 
     def accept(self, ref: str, body: Words) -> Any:
         """Make a patch part of its data set: `tilth accept`."""
-        return asdict(self.project.accept(ref, force=body.force, author=body.author, reason=body.reason))
+        with self.desk.alone:
+            return asdict(self.project.accept(ref, force=body.force, author=body.author, reason=body.reason))
 
     def reject(self, ref: str, body: Words) -> Any:
         """Put a patch aside: `tilth reject`."""
@@ -134,11 +137,13 @@ class Api:
 
     def revert(self, ref: str, body: Words) -> Any:
         """Undo an accepted patch: `tilth revert`."""
-        return asdict(self.project.revert(ref, author=body.author))
+        with self.desk.alone:
+            return asdict(self.project.revert(ref, author=body.author))
 
     def rebase(self, ref: str) -> Any:
         """The same change on the present head: `tilth rebase`."""
-        info = self.project.rebase(ref)
+        with self.desk.alone:
+            info = self.project.rebase(ref)
         return {"id": info.id, "base": info.base}
 
     def log(self, dataset: str) -> Any:

@@ -58,11 +58,16 @@ class Desk:
     Parameters
     ----------
     project : whose page it is.
+
+    Attributes
+    ----------
+    alone : to be held while something is computed on the rows: what is kept in memory has one user at a time.
+        Verdicts are written without it, so they never wait for a plan.
     """
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._thinking, self._jobs_lock = threading.Lock(), threading.Lock()
+        self.alone, self._jobs_lock = threading.Lock(), threading.Lock()
         self._list: Worklist | None = None
         self._plan: tuple[tuple[str, str, int], dict[str, Any]] | None = None
         self._jobs: dict[str, Job] = {}
@@ -84,7 +89,7 @@ class Desk:
         found = self._list
         if found is not None and self._fits(found, newest):
             return found
-        with self._thinking:
+        with self.alone:
             found = self._list
             if found is None or not self._fits(found, newest):
                 found = self._list = worklist(ws, self.project.progress)
@@ -116,7 +121,7 @@ class Desk:
 
     def plan(self) -> dict[str, Any]:
         """The plan for the present heads and verdicts; made now where there is none."""
-        with self._thinking:
+        with self.alone:
             key = self._plan_key()
             if self._plan is None or self._plan[0] != key:
                 self._plan = (key, self.project.plan().to_json())
