@@ -18,24 +18,25 @@ const WORDS = {
   revert: ["Undo this patch?", "A new version without its changes is made.", "Revert"],
 };
 
-/** Ask who and why. @returns {Promise<{author: string, reason: string} | null>} */
+/** Ask who and why. @returns {Promise<{author: string, reason: string, force: string} | null>} */
 function ask(what) {
   const [head, words, yes] = WORDS[what];
   const blockers = what === "accept" ? box.dataset.blockers : "";
-  const measured = document.querySelector(".effect");
+  const unproven = what === "accept" && (Boolean(blockers) || (box.dataset.set === "train" && !document.querySelector(".effect")));
   at("ask-head").textContent = head;
-  at("ask-words").textContent = blockers
-    ? `${words} The evidence is against it: ${blockers}. To accept it all the same, say why.`
-    : what === "accept" && !measured ? `${words} It was not measured. To accept it all the same, say why.` : words;
+  at("ask-words").textContent = !unproven ? words
+    : `${words} ${blockers ? `The evidence is against it: ${blockers}.` : "It was not measured."} To accept it all the same, say why.`;
   at("ask-yes").textContent = yes;
   at("ask-why").value = "";
-  at("ask-why").required = what === "reject" || Boolean(blockers) || (what === "accept" && !measured);
+  // no trial can judge a change of the evaluation set: a person answers for it
+  at("ask-why").required = what === "reject" || unproven || (what === "accept" && box.dataset.set !== "train");
   at("ask-name").value = reviewer.get();
   return new Promise((done) => {
     at("ask").onclose = () => {
       if (at("ask").returnValue !== "yes") return done(null);
       reviewer.set(at("ask-name").value.trim());
-      done({ author: at("ask-name").value.trim(), reason: at("ask-why").value.trim() });
+      const reason = at("ask-why").value.trim();
+      done({ author: at("ask-name").value.trim(), reason, force: unproven ? reason : "" });
     };
     at("ask").returnValue = "";
     at("ask").showModal();
@@ -45,8 +46,7 @@ function ask(what) {
 async function decide(what) {
   const answer = await ask(what);
   if (!answer) return;
-  const force = what === "accept" && at("ask-why").required ? answer.reason : "";
-  await api(`/patches/${id}/${what}`, { ...answer, force });
+  await api(`/patches/${id}/${what}`, answer);
   location.reload();
 }
 
