@@ -47,7 +47,10 @@ def banking(folder: Path) -> None:
     """Project `p` of BANKING77 with planted errors."""
     texts, labels, test, truth = banking77()
     given = plant(labels, 0.2, "symmetric", 0, {})
-    for name, rows in (("train.csv", zip(texts, given, strict=True)), ("eval.csv", zip(test, truth, strict=True))):
+    for name, rows in (
+        ("train.csv", zip(texts, given, strict=True)),
+        ("eval.csv", zip(test, truth, strict=True)),
+    ):
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("text", "label"))
