@@ -144,8 +144,8 @@ class Desk:
 
     def _make_plan(self) -> None:
         try:
+            self.worklist()  # first: whoever goes straight to the rows shall not wait for the plan
             self.plan()
-            self.worklist()
         except TilthError as error:
             self.error = str(error)
 
