@@ -697,9 +697,14 @@ def test_interrupted_ingest_says_so_and_goes_on(folder: Path, monkeypatch: pytes
 
         yield bar
 
-    with monkeypatch.context() as patch:
-        patch.setattr(import_module("tilth.cli.console"), "progress_bars", interrupting)
-        run = tilth("ingest", "big.csv", "--project", "p", cwd=folder)
+    # a shell starts background jobs deaf to Ctrl-C, and this test may be one
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(import_module("tilth.cli.console"), "progress_bars", interrupting)
+            run = tilth("ingest", "big.csv", "--project", "p", cwd=folder)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert seen == 2
     assert run.code == 130, run
     assert "nothing is lost" in run.err
