@@ -244,9 +244,13 @@ def _obstacles(
             )
         elif quality.hides(wanted):
             out.append(f"{share}, more than the effect that you want to see ({wanted:.1%}): clean it first")
-    noise = desk.audit.noise
-    if noise > 0.01:
-        out.append(f"about {noise:.1%} of the training labels are wrong")
+    left, rows = desk.trust.errors(), max(desk.audit.rows, 1)
+    if left.value > 0.01 * rows:
+        known = "" if desk.trust.judged else ", by what other data sets showed"
+        out.append(
+            f"about {left.value:.0f} of the {rows:,} training labels are wrong "
+            f"[{left.low:.0f} to {left.high:,.0f}]{known}"
+        )
     starved = [str(f.evidence["class"]) for f in desk.audit.of("TIL401")]
     if starved:
         more = f" and {len(starved) - 3} more" if len(starved) > 3 else ""
