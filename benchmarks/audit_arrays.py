@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from common import clock, peak_mib, save
+from common import clock, in_process, peak_mib, save
 
 import numpy as np
 
@@ -135,15 +133,7 @@ def main() -> None:
     for name, sizes in SIZES.items():
         python = os.environ.get("TILTH_PEER_PYTHON", sys.executable) if name == "peer" else sys.executable
         for n in sizes:
-            done = subprocess.run(
-                [python, str(Path(__file__)), name, str(n)], capture_output=True, text=True, check=False
-            )
-            body = (
-                json.loads(done.stdout.splitlines()[-1])
-                if done.returncode == 0
-                else {"error": done.stderr.strip().splitlines()[-1:]}
-            )
-            out.append({"case": name, "n": n} | body)
+            out.append({"case": name, "n": n} | in_process(__file__, name, n, python=python))
             print(json.dumps(out[-1]), flush=True)
     cpu = {(r["case"], r["n"]): r.get("cpu_s") for r in out}
     ratios = {

@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +80,14 @@ def clock() -> Iterator[dict[str, Any]]:
 def peak_mib() -> int:
     """Peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def in_process(script: str, *arguments: object, python: str = sys.executable) -> dict[str, Any]:
+    """Run one case of a script in a process of its own; what its last line says, or the error."""
+    done = subprocess.run([python, script, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1:]}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def save(name: str, body: Any) -> None:

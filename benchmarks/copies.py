@@ -18,14 +18,13 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from common import DATA, Missing, clock, peak_mib, save
+from common import DATA, Missing, clock, in_process, peak_mib, save
 
 import numpy as np
 
@@ -201,10 +200,9 @@ def false_drops(texts: list[str], dropped: set[int], touched: set[int]) -> int:
 def run(tool: str, n: int, path: Path, texts: list[str], planted: Planted) -> dict[str, Any]:
     """One tool on one size, scored."""
     python = os.environ.get("TILTH_PEERS", sys.executable) if tool != "tilth" else sys.executable
-    done = subprocess.run([python, __file__, tool, str(path)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"tool": tool, "n": n, "error": done.stderr.strip().splitlines()[-1:]}
-    body = json.loads(done.stdout.splitlines()[-1])
+    body = in_process(__file__, tool, path, python=python)
+    if "error" in body:
+        return {"tool": tool, "n": n} | body
     kept = set(body.pop("kept"))
     recall = {}
     for kind in KINDS:

@@ -16,11 +16,10 @@ import csv
 import json
 import os
 import re
-import subprocess
 import sys
 from typing import Any
 
-from common import DATA, Missing, clock, peak_mib, save
+from common import DATA, Missing, clock, in_process, peak_mib, save
 
 import numpy as np
 
@@ -161,9 +160,7 @@ def main() -> None:
     for case in CASES:
         for tool in TOOLS:
             python = os.environ.get("TILTH_PEERS", sys.executable) if tool != "tilth" else sys.executable
-            done = subprocess.run([python, __file__, case, tool], capture_output=True, text=True, check=False)
-            failed = {"case": case, "tool": tool, "error": done.stderr.strip().splitlines()[-1:]}
-            out.append(json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else failed)
+            out.append({"case": case, "tool": tool} | in_process(__file__, case, tool, python=python))
             print(json.dumps(out[-1]), flush=True)
     pairs = [magellan(name) for name in DITTO]
     print(json.dumps(pairs))

@@ -12,11 +12,10 @@ its rows with a few words exchanged, so that they are neither copies nor new cla
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from typing import Any
 
-from common import banking77, clock, peak_mib, plant, save
+from common import banking77, clock, in_process, peak_mib, plant, save
 
 import numpy as np
 
@@ -208,15 +207,7 @@ def main() -> None:
     out: list[dict[str, Any]] = []
     for name, sizes in SIZES.items():
         for n in sizes:
-            done = subprocess.run(
-                [sys.executable, __file__, name, str(n)], capture_output=True, text=True, check=False
-            )
-            body = (
-                json.loads(done.stdout.splitlines()[-1])
-                if done.returncode == 0
-                else {"error": done.stderr.strip().splitlines()[-1:]}
-            )
-            out.append({"case": name, "n": n} | body)
+            out.append({"case": name, "n": n} | in_process(__file__, name, n))
             print(json.dumps(out[-1]), flush=True)
     cpu = {(r["case"], r["n"]): r.get("cpu_s") for r in out}
     ratio = {}

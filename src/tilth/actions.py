@@ -26,11 +26,13 @@ from tilth.trial.propose import BY_PEOPLE, PROCEDURES, follow
 from tilth.workspace import TRAIN, Workspace
 
 __all__ = [
-    "Action", "Desk", "bulk", "clauses", "collect", "contested", "evaluate", "failed", "near_copies",
-    "patches", "reviews",
+    "Action", "Desk", "bulk", "clauses", "collect", "contested", "evaluate", "failed", "in_question",
+    "near_copies", "patches", "reviews",
 ]  # fmt: skip
 
 BATCH, EXAMPLES, ROWS = 60, 3, 200
+DOUBT = 0.1
+"""P(wrong) below which a row is not worth a look."""
 PAIR = 8
 """Expected wrong labels between two classes from which on a written rule is worth its minutes."""
 COLLECT_TO, CURVES = 40, 4
@@ -133,17 +135,35 @@ def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
     ]
 
 
+def in_question(
+    view: View, response: Response, left: np.ndarray, minutes: float, first: int | None = None
+) -> np.ndarray:
+    """Positions of the rows whose verdict is worth a look, the most useful first; one of equal copies.
+
+    Parameters
+    ----------
+    left : (n,) rows that may still be asked about.
+    minutes : of a person for one row.
+    first : look no further down the queue than so many rows; default to its end.
+    """
+    s = view.signals
+    line = queue(response, s.noise, minutes=minutes, groups=view.copies.exact, left=left)
+    worth = np.zeros(len(view.train))
+    worth[response.rows] = line.gain
+    order = line.order[:first]
+    return np.asarray(order[(s.p_wrong()[order] > DOUBT) & (worth[order] > 0)])
+
+
 def reviews(desk: Desk) -> list[Action]:
     """Verdicts on the rows whose verdict is worth most: P(wrong) times what a right label would change."""
     view, s = desk.view, desk.view.signals
     minutes = desk.ws.config.minutes.relabel
-    line = queue(desk.response, s.noise, minutes=minutes, groups=view.copies.exact, left=desk.trust.open)
-    p, place = s.p_wrong(), dict(zip(desk.response.rows.tolist(), line.gain.tolist(), strict=True))
-    order = [i for i in line.order[: 4 * BATCH].tolist() if p[i] > 0.1 and place[i] > 0][:BATCH]
+    order = in_question(view, desk.response, desk.trust.open, minutes, 4 * BATCH)[:BATCH].tolist()
     if not order:
         return []
     at = np.searchsorted(desk.response.rows, order)
-    sure, suggested = float(p[order].mean()), s.suggestion()
+    p, suggested = s.p_wrong(), s.suggestion()
+    sure = float(p[order].mean())
     examples = [
         {
             "id": view.train.ids[i],
@@ -177,7 +197,7 @@ def clauses(desk: Desk) -> list[Action]:
     s, m = desk.view.signals, desk.response
     p = s.p_wrong()
     suggested = s.suggestion()
-    at = np.flatnonzero((m.labels >= 0) & (p[m.rows] > 0.1))
+    at = np.flatnonzero((m.labels >= 0) & (p[m.rows] > DOUBT))
     pairs: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in at.tolist():
         a, b = sorted((int(m.labels[i]), int(suggested[m.rows[i]])))

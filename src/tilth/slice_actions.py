@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from tilth import stats
-from tilth.actions import Action, Desk
+from tilth.actions import DOUBT, Action, Desk
 from tilth.audit.base import Finding, excerpt
 
 __all__ = ["weak_slices"]
@@ -27,7 +27,7 @@ def weak_slices(desk: Desk, planned: Collection[str]) -> list[Action]:
     out = []
     for f in desk.audit.of("TIL601")[:SLICES]:
         seen = np.array([index[r] for r in f.rows])
-        doubtful = seen[(p[seen] > 0.1) & np.isin(seen, m.rows)]
+        doubtful = seen[(p[seen] > DOUBT) & np.isin(seen, m.rows)]
         surplus = float(f.evidence["expected"] - f.evidence["accuracy"]) * int(f.evidence["count"])
         if p[doubtful].sum() < surplus / 2:
             out.append(_collect_there(desk, f))

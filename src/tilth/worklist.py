@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from tilth.actions import in_question
 from tilth.audit.base import View, excerpt
 from tilth.audit.evidence import nearest, telling_words
 from tilth.audit.trust import Trust
 from tilth.guide import Guide, parse
 from tilth.reviews import judge
 from tilth.signals import Progress
-from tilth.trial.gains import queue, respond
+from tilth.trial.gains import respond
 from tilth.verdicts import Said, Verdict
 from tilth.workspace import GUIDE, TRAIN, Workspace
 
 __all__ = ["Worklist", "worklist"]
 
-LEAST = 0.1
-"""P(wrong) below which a row is not worth a look, as in a plan."""
 TEXT = 20_000
 """Characters of a text that a card holds."""
 LIKELY, COPIES = 9, 20
@@ -77,10 +76,11 @@ class Worklist:
         suggested = self.trust.suggested
         near = nearest(self.view, at, suggested) if len(self.view.signals.classes) > 1 else {}
         words = telling_words(self.view, at, suggested)
-        return [self._card(i, near.get(i, []), words.get(i, [])) for i in at.tolist()]
+        p = self.view.signals.p_wrong()
+        return [self._card(i, float(p[i]), near.get(i, []), words.get(i, [])) for i in at.tolist()]
 
     def _card(
-        self, i: int, near: Sequence[dict[str, object]], words: Sequence[dict[str, object]]
+        self, i: int, p: float, near: Sequence[dict[str, object]], words: Sequence[dict[str, object]]
     ) -> dict[str, Any]:
         view, s = self.view, self.view.signals
         text, given = view.texts[i], view.train.labels[i]
@@ -92,7 +92,7 @@ class Worklist:
             "length": len(text),
             "given": given,
             "suggested": other,
-            "p_wrong": round(float(s.p_wrong()[i]), 4),
+            "p_wrong": round(p, 4),
             "p_suggested": round(float(s.posterior[i, self.trust.suggested[i]]), 4),
             "likely": [{"label": s.classes[c], "p": round(float(s.posterior[i, c]), 4)} for c in likely],
             "nearest": list(near),
@@ -132,16 +132,10 @@ def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
     """The rows of the head of train that want a verdict now."""
     mark, head = ws.store.verdict_mark(TRAIN), ws.head(TRAIN)
     view, trust = ws.view(progress), ws.trust()
-    s = view.signals
     order = np.zeros(0, dtype=np.int64)
-    if len(s.classes) > 1:
+    if len(view.signals.classes) > 1:
         response = respond(view, ws.recipe.penalty, ws.config.goal.metric)
-        line = queue(
-            response, s.noise, minutes=ws.config.minutes.relabel, groups=view.copies.exact, left=trust.open
-        )
-        worth = np.zeros(len(view.train))
-        worth[response.rows] = line.gain
-        order = line.order[(s.p_wrong()[line.order] > LEAST) & (worth[line.order] > 0)]
+        order = in_question(view, response, trust.open, ws.config.minutes.relabel)
     guides = ws.store.records(GUIDE)
     guide = parse(guides[-1]["text"]) if guides else None
     return Worklist(head.id, mark, order, view, trust, guide, guides[-1]["version"] if guides else 0)

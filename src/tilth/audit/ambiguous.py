@@ -9,11 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from tilth.audit.base import Finding, View, excerpt
-from tilth.audit.evidence import nearest
+from tilth.audit.evidence import EVIDENCE_ROWS, nearest
 
 __all__ = ["Ambiguous"]
-
-EVIDENCE_ROWS = 200
 
 
 class Ambiguous:

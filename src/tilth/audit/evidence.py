@@ -10,8 +10,10 @@ import numpy as np
 
 from tilth.audit.base import View, excerpt
 
-__all__ = ["nearest", "telling_words"]
+__all__ = ["EVIDENCE_ROWS", "nearest", "telling_words"]
 
+EVIDENCE_ROWS = 200
+"""Detectors look evidence up for so many of their worst findings: the rest of a list is rarely read."""
 WORD = re.compile(r"\w+")
 WORDS = 4
 """Words shown for a row."""

@@ -10,12 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from tilth.audit.base import Finding, Suggestion, View, excerpt
-from tilth.audit.evidence import nearest, telling_words
+from tilth.audit.evidence import EVIDENCE_ROWS, nearest, telling_words
 
 __all__ = ["LabelError"]
-
-EVIDENCE_ROWS = 200
-"""Evidence is looked up for so many of the worst findings: the rest of a list is rarely read."""
 
 
 class LabelError:
