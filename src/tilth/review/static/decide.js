@@ -329,7 +329,8 @@ at("wanted").addEventListener("keydown", (event) => {
     if (item?.dataset.label !== undefined) pick(item.dataset.label);
   }
 });
-at("noter").addEventListener("close", () => { state.note = at("remark").value.trim(); drawNote(); });
+// as it is written: a dialog's close event comes late, and a quick next verdict would leave the note to another row
+at("remark").addEventListener("input", () => { state.note = at("remark").value.trim(); drawNote(); });
 
 const ACTS = {
   keep: () => decide("keep"),
