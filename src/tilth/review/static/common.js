@@ -87,7 +87,12 @@ function nextTheme() {
   say(`theme: ${next || "as the system"}`);
 }
 
-const PAGES = { w: "/", r: "/decide", p: "/patches", h: "/history" };
+/** Address of the page that a key after `g` leads to. */
+function place(key) {
+  const link = [...document.querySelectorAll("a[data-go]")].find((a) => a.getAttribute("data-go") === key);
+  return link?.getAttribute("href");
+}
+
 let going = 0;
 document.addEventListener("keydown", (event) => {
   if (event.key === "?" && !document.querySelector("dialog[open]") && !/** @type {any} */ (event.target).closest("input")) {
@@ -96,10 +101,11 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (!forPage(event)) return;
-  if (event.timeStamp - going < 1500 && PAGES[event.key]) {
+  const there = event.timeStamp - going < 1500 ? place(event.key) : undefined;
+  if (there) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    location.href = PAGES[event.key];
+    location.href = there;
     return;
   }
   going = event.key === "g" ? event.timeStamp : -1e9;

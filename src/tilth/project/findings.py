@@ -1,0 +1,63 @@
+"""A closer look at the rows: findings, slices, confusions, copies, learning curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tilth.project.opened import Opened
+
+if TYPE_CHECKING:
+    from tilth.audit.run import Audit
+    from tilth.duplicates import Duplicates
+    from tilth.learning import LearningCurves
+    from tilth.slice_table import Confusions, Kept, SliceTable
+
+__all__ = ["FindingVerbs"]
+
+
+class FindingVerbs(Opened):
+    """A closer look at the rows: findings, slices, confusions, copies, learning curves."""
+
+    def audit(self, *, self_test: bool = True) -> Audit:
+        """Findings on the head of train; kept, so that the same audit never runs twice.
+
+        Parameters
+        ----------
+        self_test : also plant faults in a copy of the rows and say what is found of them.
+        """
+        return self.workspace.audit(self.progress, self_test=self_test)
+
+    def slices(self) -> SliceTable:
+        """Where the model is weak: named and discovered slices, classes, and whether floors are held."""
+        from tilth.slice_table import slices
+
+        return slices(self.workspace, self.progress)
+
+    def keep_slice(self, name: str, *, floor: float | None = None) -> Kept:
+        """Write a discovered slice, and its floor, into tilth.toml: a gate of every later trial."""
+        from tilth.slice_table import keep
+
+        return keep(self.workspace, name, floor, self.progress)
+
+    def confusions(self) -> Confusions:
+        """Pairs of classes that are taken for each other more than others."""
+        from tilth.slice_table import confusions
+
+        return confusions(self.workspace, self.progress)
+
+    def duplicates(self, threshold: float | None = None) -> Duplicates:
+        """Groups of copies in train and the evaluation set; another threshold needs no new search."""
+        from tilth.duplicates import duplicates
+
+        return duplicates(self.workspace, threshold, self.progress)
+
+    def curve(self, *, worth: float | None = None) -> LearningCurves:
+        """What more rows would bring; kept, never measured twice. `worth`: least gain worth collecting for.
+
+        Raises
+        ------
+        TrialError : too few labelled rows, or one class only.
+        """
+        from tilth.learning import learning_curves
+
+        return learning_curves(self.workspace, worth=worth, progress=self.progress)

@@ -1,0 +1,15 @@
+"""All pages; each group has a file."""
+
+from __future__ import annotations
+
+from tilth.review.desk import Desk
+from tilth.review.pages.patches import PatchPages
+from tilth.review.pages.work import WorkPages
+from tilth.review.routes import PageRoute
+
+__all__ = ["pages"]
+
+
+def pages(desk: Desk) -> list[PageRoute]:
+    """Path and handler of each page."""
+    return [*WorkPages(desk).routes(), *PatchPages(desk).routes()]

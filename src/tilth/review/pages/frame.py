@@ -1,0 +1,53 @@
+"""Frame of every page: HTML of the same objects as the API's JSON; strings of data are always escaped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+from fastapi.responses import HTMLResponse
+
+from tilth.report import format as form
+from tilth.report.format import Measure, measure_of
+from tilth.review.desk import Desk
+
+__all__ = ["Frame"]
+
+PLACES = (
+    ("inbox", "/", "Inbox", "w"),
+    ("decide", "/decide", "Decide", "r"),
+    ("patches", "/patches", "Patches", "p"),
+    ("history", "/history", "History", "h"),
+)
+"""Pages of the navigation: name, address, what it is called, the key after `g`."""
+
+
+class Frame:
+    """Templates, and what each of them knows.
+
+    Parameters
+    ----------
+    desk : what the server holds in memory.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.jinja = jinja2.Environment(
+            loader=jinja2.PackageLoader("tilth.review"), autoescape=True, undefined=jinja2.StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        self.jinja.filters |= {
+            "visible": form.visible, "minutes": form.minutes, "count": form.count, "stamp": form.stamp,
+            "ops": form.ops_text,
+        }  # fmt: skip
+
+    def page(self, name: str, here: str, status: int = 200, **more: Any) -> HTMLResponse:
+        """A template as an answer; `here` is the page's name in the navigation."""
+        project = self.desk.project.workspace.config.name
+        body = self.jinja.get_template(name).render(here=here, project=project, places=PLACES, **more)
+        # a lone surrogate in a row is no reason to show no page
+        return HTMLResponse(body.encode("utf-8", "replace"), status)
+
+    def measure(self) -> Measure:
+        """How scores of the goal's metric are written."""
+        return measure_of({"metric": self.desk.project.workspace.config.goal.metric})

@@ -1,0 +1,64 @@
+"""What to do next, and the rows to decide on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from fastapi.responses import HTMLResponse, Response
+
+from tilth.report.cards import change_text, span_of
+from tilth.report.format import Measure
+from tilth.review.pages.frame import Frame
+from tilth.review.routes import PageRoute
+
+__all__ = ["WorkPages"]
+
+
+class WorkPages(Frame):
+    """What to do next, and the rows to decide on."""
+
+    def routes(self) -> list[PageRoute]:
+        """Path and handler of each page."""
+        return [("/", self.inbox), ("/decide", self.decide), ("/report.css", self.style)]
+
+    def inbox(self) -> HTMLResponse:
+        """What to do next."""
+        plan, fresh = self.desk.plan_at_hand()
+        measure = self.measure()
+        goal, book = self.desk.project.workspace.config.goal, self.desk.project.ledger()
+        found = self.desk.standing()
+        return self.page(
+            "inbox.html", "inbox", plan=plan, fresh=fresh, step=self.desk.step, error=self.desk.error,
+            actions=[_action(a, measure) for a in (plan["actions"] if plan else ())],
+            score=plan and plan["score"] and _score(plan["score"], measure), goal=goal, book=book,
+            target=measure.value(goal.target) if goal.target else None,
+            missing=measure.size(plan["distance"]) if plan and plan["distance"] is not None else None,
+            metric=measure.name, found=found,
+        )  # fmt: skip
+
+    def decide(self) -> HTMLResponse:
+        """One row at a time; decide.js does the rest."""
+        return self.page("decide.html", "decide")
+
+    def style(self) -> Response:
+        """Colours, type and charts of the report: the pages look the same."""
+        return Response(
+            resources.files("tilth.report").joinpath("report.css").read_text("utf-8"), 200, None, "text/css"
+        )
+
+
+def _score(body: Mapping[str, Any], measure: Measure) -> str:
+    low, high = (measure.value(body[k]) for k in ("low", "high"))
+    return f"{measure.value(body['value'])} [{low}, {high}]"
+
+
+def _action(a: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
+    known = a["gain"] is not None
+    shown = {"value": a["gain"], "low": a["low"], "high": a["high"]}
+    return dict(a) | {
+        "change": change_text(shown, measure) if known else None,
+        "span": span_of(shown, measure) if known else None,
+        "decide": a["kind"] == "review" and a["code"] == "TIL101",
+    }
