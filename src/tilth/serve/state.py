@@ -193,7 +193,7 @@ class State:
                 (last, since),
             )
             for row in page:
-                yield Said(*row[1:7], explicit=bool(row[7]), at=row[8], text=row[9])
+                yield Said(*(*row[1:7], bool(row[7]), *row[8:]))
             if len(page) < 5000:
                 return
             last = page[-1][0]
@@ -311,7 +311,7 @@ def _answer_row(a: Answered) -> tuple[Any, ...]:
 
 
 def _answered(row: tuple[Any, ...]) -> Answered:
-    return Answered(*row[:8], abstained=bool(row[8]), reason=row[9], text=row[10], shadow=bool(row[11]))
+    return Answered(*(*row[:8], bool(row[8]), *row[9:11], bool(row[11])))
 
 
 def _first_id(at: str) -> str:
