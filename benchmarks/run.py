@@ -17,6 +17,7 @@ RUNS = (
     ["gains.py"],
     ["copies.py", "5450", "54500"],
     ["linkage.py"],
+    ["experiments.py"],
     ["improve.py", "clean"],
     ["improve.py", "banking", "1", "2", "3"],
 )

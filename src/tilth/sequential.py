@@ -28,7 +28,7 @@ __all__ = [
 Role = Literal["goal", "guard"]
 Advice = Literal["promote", "stop", "keep going"]
 
-FEW = 10
+FEW = 5
 """Units of both outcomes that an arm needs before the normal approximation is used."""
 
 
@@ -125,9 +125,9 @@ def difference(control: Arm, candidate: Arm, *, effect: float, level: float = 0.
     -----
     With v the variance of the difference and tau = `effect`, the interval is
     +- sqrt(v (v + tau^2) / tau^2 (log((v + tau^2) / v) - 2 log alpha)): Robbins' normal mixture, as an
-    asymptotic confidence sequence. Shares with fewer than ten units of either outcome in an arm use the
+    asymptotic confidence sequence. Shares with fewer than five units of either outcome in an arm use the
     difference of two exact sequences at alpha / 2 each instead (`share_interval`), and other metrics
-    wait for twenty units.
+    wait for thirty units.
 
     References
     ----------
@@ -141,7 +141,7 @@ def difference(control: Arm, candidate: Arm, *, effect: float, level: float = 0.
     exact = _exact(control, candidate, value, level)
     if exact is not None:
         return exact
-    if min(control.units, candidate.units) < 2 * FEW:
+    if min(control.units, candidate.units) < 6 * FEW:
         return Difference(value, -inf, inf, level, "none")
     v = control.variance + candidate.variance
     if v <= 0:  # every unit has the same value: no spread is no certainty
