@@ -15,6 +15,7 @@ __all__ = [
     "Interval",
     "Verdict",
     "calibrate",
+    "clopper_pearson",
     "effect",
     "expected_calibration_error",
     "holm_adjusted",
@@ -100,6 +101,24 @@ def wilson(hits: float, n: float, level: float = 0.95) -> Interval:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Interval(p, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's interval of a share: it covers at least `level` at every n; [0, 1] when n is 0.
+
+    References
+    ----------
+    Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", Biometrika 1934.
+    """
+    from scipy.special import betaincinv
+
+    if n <= 0:
+        return Interval(float("nan"), 0.0, 1.0)
+    tail = (1.0 - level) / 2
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1.0 - tail)) if hits < n else 1.0
+    return Interval(hits / n, low, high)
 
 
 def effect(
