@@ -73,8 +73,10 @@ class Tab:
         self.number += 1
         body = json.dumps({"id": self.number, "method": method, "params": parameters}).encode()
         mask, n = os.urandom(4), len(body)
-        size = bytes([128 | n]) if n < 126 else bytes([254]) + struct.pack(">H", n)
-        size = size if n < 65536 else bytes([255]) + struct.pack(">Q", n)
+        if n < 126:
+            size = bytes([128 | n])
+        else:
+            size = b"\xfe" + struct.pack(">H", n) if n < 65536 else b"\xff" + struct.pack(">Q", n)
         masked = bytes(b ^ mask[i % 4] for i, b in enumerate(body))
         self.door.sendall(b"\x81" + size + mask + masked)
         while True:

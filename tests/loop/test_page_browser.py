@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +10,8 @@ from typing import Any
 
 import pytest
 from browser_kit import WATCH, Tab, browser, chromium, sign_in
-from loop_kit import js, lines, start, write
+from loop_kit import js, lines, write
+from page_kit import Server
 
 pytest.importorskip("fastapi", reason="the extra `review` is not installed")
 pytestmark = [
@@ -21,30 +19,6 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine: the page is not tried"),
 ]
 EVIL = " <script>window.owned=1</script><b id=owned>\u202e"
-
-
-class Server:
-    """`tilth review` in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process: subprocess.Popen[str] | None = None
-        self.address = ""
-
-    def start(self) -> str:
-        """Start it; returns the address with the token of this start."""
-        self.process = start("review", "--no-browser", "--json", "--project", "p", cwd=self.folder)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, self.process.stderr and self.process.stderr.read()
-        self.address = line.split('"')[3]
-        return self.address
-
-    def kill(self) -> None:
-        """As the kernel does when memory is short."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
 
 
 @pytest.fixture

@@ -1,0 +1,149 @@
+"""Every page by the rules of WCAG A and AA (axe-core), narrow, at 200 % zoom, and by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from browser_kit import Tab, browser, chromium
+from loop_kit import js, lines, tilth, write
+from page_kit import Server
+
+pytest.importorskip("fastapi", reason="the extra `review` is not installed")
+
+
+def axe() -> Path | None:
+    """The checker's script, the newest that is installed; None where there is none."""
+    for package in ("axe_playwright_python", "axe_core_python"):
+        spec = find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            return Path(spec.submodule_search_locations[0]) / "axe.min.js"
+    return None
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine: the pages are not tried"),
+    pytest.mark.skipif(axe() is None, reason="axe-core-python is not installed"),
+]
+RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}"
+READY = "!document.querySelector('meta[http-equiv=refresh]')"
+"""The page does not reload itself to show what is being computed."""
+
+STOPS = """
+[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
+  .filter((e) => !e.disabled && e.checkVisibility({visibilityProperty: true}) && !e.closest('dialog:not([open])'))
+  .map((e, i) => { e.dataset.stop = String(i); return String(i); })
+"""
+"""Numbers everything that the Tab key should reach."""
+FOCUS = """
+(() => { const e = document.activeElement, s = getComputedStyle(e);
+  return [e.dataset.stop ?? null, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0]; })()
+"""
+"""Number of what has the focus, and whether that can be seen."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A project with findings, verdicts, patches, a trial and two versions, in a browser."""
+    folder = tmp_path_factory.mktemp("site")
+    write(folder / "train.csv", lines(400, seed=1))
+    write(folder / "eval.csv", lines(100, seed=2))
+    js("ingest", "train.csv", "--eval", "eval.csv", "--project", "p", cwd=folder)
+    patch = js("propose", "--project", "p", cwd=folder)[0]["id"]
+    assert tilth("trial", patch, "--project", "p", cwd=folder).code in (0, 3, 4)
+    js("accept", patch, "--force", "a version to look at", "--project", "p", cwd=folder)
+    server = Server(folder)
+    try:
+        with browser(folder) as window:
+            tab = window.tab()
+            address = server.start()
+            tab.open(address)
+            tab.js("localStorage.setItem('tilth:reviewer', 'Ada')")
+            tab.wait(READY, 120)
+            base = address.partition("?")[0].rstrip("/")
+            yield SimpleNamespace(tab=tab, base=base, patch=patch, paths=paths(tab, patch))
+    finally:
+        server.kill()
+
+
+def paths(tab: Tab, patch: str) -> list[str]:
+    """Every page that the navigation leads to, and those behind them."""
+    tab.wait("document.querySelectorAll('nav a[href]').length > 3")
+    named = tab.js("[...document.querySelectorAll('nav a[href]')].map((a) => a.getAttribute('href'))")
+    return [*dict.fromkeys(named), f"/patches/{patch}", "/patches/none"]
+
+
+def look(tab: Tab, width: int, *, dark: bool = False, zoom: float = 1) -> None:
+    """Set the window; a zoomed page has fewer CSS pixels in the same window."""
+    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    tab("Emulation.setEmulatedMedia", features=scheme)
+    size = {"width": int(width / zoom), "height": int(800 / zoom), "deviceScaleFactor": zoom}
+    tab("Emulation.setDeviceMetricsOverride", **size, mobile=False)
+
+
+def visit(site: SimpleNamespace, path: str) -> None:
+    site.tab.open(site.base + path)
+    site.tab.wait(READY, 120)
+    site.tab.wait("!document.querySelector('[aria-busy=true]')", 60)
+
+
+def violations(tab: Tab) -> list[str]:
+    script = axe()
+    assert script is not None
+    if not tab.js("Boolean(window.axe)"):
+        tab.js(script.read_text("utf-8") + "; true")
+    found: list[dict[str, Any]] = tab.js(f"axe.run(document, {RULES}).then((r) => r.violations)")
+    return [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])})" for v in found]
+
+
+def test_no_page_breaks_a_rule(site: SimpleNamespace) -> None:
+    broken = {}
+    for path in site.paths:
+        for dark in (False, True):
+            look(site.tab, 1200, dark=dark)
+            visit(site, path)
+            if found := violations(site.tab):
+                broken[path, "dark" if dark else "light"] = found
+    assert broken == {}
+    assert [f for f in site.tab.faults() if "404" not in f] == []  # "/patches/none" is asked for on purpose
+
+
+def test_no_page_is_wider_than_a_narrow_window(site: SimpleNamespace) -> None:
+    wide = {}
+    for path in site.paths:
+        for width, zoom in ((1200, 1.0), (1200, 2.0), (400, 1.0)):
+            look(site.tab, width, zoom=zoom)
+            visit(site, path)
+            over = site.tab.js("document.documentElement.scrollWidth - window.innerWidth")
+            if over > 0:
+                wide[path, width, zoom] = over
+    assert wide == {}
+
+
+def test_the_keyboard_reaches_everything_and_is_seen(site: SimpleNamespace) -> None:
+    look(site.tab, 1200)
+    missed = {}
+    for path in site.paths:
+        visit(site, path)
+        wanted = set(site.tab.js(STOPS))
+        unseen = set()
+        for _ in range(2 * len(wanted) + 4):
+            site.tab.key("Tab")
+            stop, shown = site.tab.js(FOCUS)
+            wanted.discard(stop)
+            if stop is not None and not shown:
+                unseen.add(stop)
+            if not wanted:
+                break
+        names = site.tab.js(
+            f"[...document.querySelectorAll('[data-stop]')].filter((e) => {sorted(wanted | unseen)!r}"
+            ".includes(e.dataset.stop)).map((e) => e.outerHTML.slice(0, 120))"
+        )
+        if names:
+            missed[path] = names
+    assert missed == {}
