@@ -36,7 +36,8 @@ READY = "!document.querySelector('meta[http-equiv=refresh]')"
 
 STOPS = """
 [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
-  .filter((e) => !e.disabled && e.checkVisibility({visibilityProperty: true}) && !e.closest('dialog:not([open])'))
+  .filter((e) => !e.disabled && e.checkVisibility({visibilityProperty: true}))
+  .filter((e) => !e.closest('dialog:not([open])'))
   .map((e, i) => { e.dataset.stop = String(i); return String(i); })
 """
 """Numbers everything that the Tab key should reach."""
