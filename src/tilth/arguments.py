@@ -116,6 +116,11 @@ def _review_verbs(verb: Verb) -> None:
         "file", nargs="?", help="CSV or JSON Lines with id, verdict, label; none: say where it stands"
     )
     p.add_argument("--reviewer", default="person", metavar="NAME", help="who decided; recorded")
+    _set_options(p)
+    p = verb("sets", "kept sets of rows; keep a list of rows or a filter under a name")
+    p.add_argument("--where", default="", metavar="FILTER", help="keep the rows that fit, whenever looked up")
+    p.add_argument("--ids", type=Path, metavar="FILE", help="keep these rows: one id a line")
+    p.add_argument("--name", default="", metavar="NAME", help="what the set is called")
     p = verb("review", "open the page on which a person decides row by row and judges patches")
     p.add_argument("--port", type=_count, default=0, metavar="N", help="default: the project's own")
     p.add_argument("--no-browser", action="store_false", dest="browser", help="only print the address")
@@ -127,6 +132,23 @@ def _review_verbs(verb: Verb) -> None:
         help="more rows, of whose new labels at most this share is wrong, e.g. 0.05",
     )
     p.add_argument("--revises", default="", metavar="PATCH", help="only rows of this proposed patch")
+
+
+def _set_options(p: argparse.ArgumentParser) -> None:
+    """One decision for a whole set."""
+    p.add_argument(
+        "--where", default="", metavar="FILTER", help="look at a set of rows, e.g. 'p_wrong > 0.9'"
+    )
+    p.add_argument("--set", default="", metavar="SET", help="the rows of a kept set")
+    kinds = ("keep", "relabel", "ambiguous", "drop")
+    p.add_argument(
+        "--decide", choices=kinds, help="one decision for all rows of the set; a preview without --yes"
+    )
+    p.add_argument("--label", metavar="CLASS", help="the right label, for relabel")
+    p.add_argument("--note", default="", metavar="TEXT", help="a remark, recorded with each verdict")
+    p.add_argument("--again", action="store_true", help="also rows that have a verdict")
+    p.add_argument("--yes", action="store_true", help="take the decision")
+    p.add_argument("--undo", metavar="KEY", help="undo a decision on a set as one")
 
 
 def _share(text: str) -> float:

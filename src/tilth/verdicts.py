@@ -16,11 +16,13 @@ from typing import Any, Literal
 from tilth.data import json_lines
 from tilth.errors import InputError
 
-__all__ = ["DECISIONS", "Drawn", "Said", "Verdict", "as_jsonl", "parse", "render"]
+__all__ = ["DECISIONS", "TOGETHER", "Drawn", "Said", "Verdict", "as_jsonl", "parse", "render"]
 
 Kind = Literal["keep", "relabel", "ambiguous", "drop", "skip"]
 DECISIONS: tuple[Kind, ...] = ("keep", "relabel", "ambiguous", "drop", "skip")
 COLUMNS = ("id", "verdict", "label", "note")
+TOGETHER = "set:"
+"""What stands before the key of a decision on a whole set, in the place of a draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Drawn:
     p_wrong : P(wrong) as the audit claimed it, before any verdict was taken into account.
     p_suggested : the claimed probability that the suggested label is right.
     inclusion : probability with which this row got into its draw; None when a person chose it.
-    draw : the draw, "" when a person chose the row.
+    draw : the draw, "" when a person chose the row, TOGETHER and a key when it was decided with others.
     """
 
     id: str
@@ -83,6 +85,11 @@ class Verdict:
     row: Drawn
     reviewer: str
     created: str
+
+    @property
+    def together(self) -> bool:
+        """Whether the row was decided as one of a set; then it was not judged on its own."""
+        return self.row.draw.startswith(TOGETHER)
 
     @property
     def wrong(self) -> bool | None:

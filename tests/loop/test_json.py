@@ -93,6 +93,12 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     (work / "said.jsonl").write_text("".join(json.dumps(s) + "\n" for s in said))
     yield "verdict", js("verdict", *p, cwd=work)
     yield "verdict", js("verdict", "said.jsonl", *p, cwd=work)
+    some = ("--where", "p_wrong > 0.5 and verdict is missing")
+    yield "verdict", js("verdict", *some, "--decide", "drop", *p, cwd=work)
+    done = js("verdict", *some, "--decide", "drop", "--yes", *p, cwd=work)
+    yield "verdict", done
+    yield "verdict", js("verdict", "--undo", done["decided"]["key"], *p, cwd=work)
+    yield "sets", js("sets", *some, "--name", "doubtful", *p, cwd=work)
     yield "relabel", js("relabel", *p, cwd=work)
     yield "relabel", js("relabel", "--fdr", "0.9", *p, cwd=work)
     yield "annotators", js("annotators", judged(work), "--propose", *p, cwd=work)

@@ -88,8 +88,11 @@ class Trust:
 
 
 def judged(verdicts: Sequence[Verdict], claim: Callable[[Verdict], float], event: str) -> Judged:
-    """Verdicts as numbers; weights have mean one within each draw."""
-    told = [v for v in verdicts if getattr(v, event) is not None]
+    """Verdicts as numbers; weights have mean one within each draw.
+
+    Verdicts on whole sets are left out: their rows were chosen by a rule and not looked at one by one.
+    """
+    told = [v for v in verdicts if not v.together and getattr(v, event) is not None]
     weight = np.array([1.0 / v.row.inclusion if v.row.inclusion else 1.0 for v in told])
     _, draw = np.unique([v.row.draw for v in told], return_inverse=True)
     if len(told):

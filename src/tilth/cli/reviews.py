@@ -22,8 +22,11 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _verdict(options: argparse.Namespace) -> int:
+    from tilth.cli.sets import on_set
     from tilth.report import reviews
 
+    if (done := on_set(options)) is not None:
+        return done
     with open_project(options) as project:
         body = project.verdict(options.file or (), reviewer=options.reviewer).to_json()
         out(options, body, reviews.verdict)

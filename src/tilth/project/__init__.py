@@ -14,6 +14,7 @@ from tilth.project.patches import PatchVerbs
 from tilth.project.people import PeopleVerbs
 from tilth.project.releases import ReleaseVerbs
 from tilth.project.rows import RowVerbs
+from tilth.project.sets import SetVerbs
 
 __all__ = ["Project", "open_project"]
 
@@ -23,7 +24,7 @@ def open_project(folder: str | Path) -> Project:
     return Project(folder)
 
 
-class Project(LoopVerbs, RowVerbs, FindingVerbs, PeopleVerbs, PatchVerbs, ReleaseVerbs):
+class Project(LoopVerbs, RowVerbs, FindingVerbs, PeopleVerbs, PatchVerbs, SetVerbs, ReleaseVerbs):
     """A folder with tilth.toml and data/; every method reads the newest state and writes atomically.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import Any
 from tilth import migrations
 from tilth.agreement import Judgements
 from tilth.data import Incoming, Row, Snapshot, Version
-from tilth.errors import ProjectError, TilthError
+from tilth.errors import NotFound, ProjectError, TilthError
 from tilth.patch import Op, Patch
 from tilth.store import check, commit, imports, judgements, lines, patches, records, verdicts
 from tilth.store.connection import Pool
@@ -382,6 +382,48 @@ class Store:
             verdicts.add(connection, dataset, [found[key] for key in new])
             records.put(connection, "verdict-key", [(k, {}) for k in new], subject=dataset, now=now)
         return new
+
+    def add_verdicts_together(
+        self,
+        dataset: str,
+        found: Iterable[Verdict],
+        kind: str,
+        key: str,
+        body: Mapping[str, Any],
+        *,
+        now: str,
+    ) -> dict[str, Any]:
+        """Write many verdicts and one record about them down, all or none; a known key changes nothing.
+
+        Returns
+        -------
+        The record that is there.
+        """
+        with self._pool.write() as connection:
+            known = records.get(connection, kind, key)
+            if known is None:
+                verdicts.add(connection, dataset, found)
+                records.put(connection, kind, [(key, body)], subject=dataset, now=now)
+        return dict(body) if known is None else known
+
+    def take_back_together(
+        self, dataset: str, kind: str, key: str, draw: str, passed: Iterable[str], *, reviewer: str, now: str
+    ) -> dict[str, Any]:
+        """Set the rows of a draw back to the verdict before, once; the record says when and how many.
+
+        Parameters
+        ----------
+        passed : draws that were taken back earlier: what they said does not come back.
+        """
+        with self._pool.write() as connection:
+            body = records.get(connection, kind, key)
+            if body is None:
+                raise NotFound(f"no record {kind} {key!r}")
+            if not body["undone"]:
+                back = verdicts.take_back(connection, dataset, draw, passed, reviewer, now)
+                body |= {"undone": now, "back": back}
+                records.put(connection, kind, [(key, body)], subject=dataset, now=now)
+        return body
 
     def verdicts(self, dataset: str, *, every: bool = False) -> list[Verdict]:
         """The newest verdict on each row, or every one ever given; oldest first."""

@@ -9,7 +9,7 @@ from typing import cast
 from tilth.store.codec import pack, unpack
 from tilth.verdicts import Drawn, Kind, Said, Verdict
 
-__all__ = ["add", "mark", "standing"]
+__all__ = ["add", "mark", "standing", "take_back"]
 
 COLUMNS = (
     "id, decision, label, note, given, suggested, p_wrong, p_suggested, inclusion, draw, reviewer, created"
@@ -54,6 +54,39 @@ def standing(connection: sqlite3.Connection, dataset: str, *, every: bool = Fals
         drawn = Drawn(name, _text(given), _text(suggested), wrong, right, chance, of)
         out.append(Verdict(said, drawn, unpack(who), unpack(when)))
     return out
+
+
+def take_back(
+    connection: sqlite3.Connection, dataset: str, draw: str, passed: Iterable[str], reviewer: str, now: str
+) -> int:
+    """Write down again what stood before a draw, on each row whose newest verdict is of that draw.
+
+    Parameters
+    ----------
+    passed : other draws that do not count as what stood before.
+
+    Returns
+    -------
+    Number of rows.
+    """
+    name, left = pack(dataset), [pack(x) for x in (draw, *passed)]
+    marks = ",".join("?" * len(left))
+    found = connection.execute(
+        "SELECT v.key, (SELECT max(b.key) FROM verdict b WHERE b.dataset = v.dataset AND b.id = v.id "
+        f"AND b.key < v.key AND b.draw NOT IN ({marks})) FROM verdict v WHERE v.dataset = ? AND v.draw = ? "
+        "AND v.key = (SELECT max(n.key) FROM verdict n WHERE n.dataset = v.dataset AND n.id = v.id)",
+        (*left, name, pack(draw)),
+    ).fetchall()
+    connection.executemany(
+        f"INSERT INTO verdict (dataset, {COLUMNS}) SELECT dataset, {COLUMNS} FROM verdict WHERE key = ?",
+        ((before,) for _, before in found if before is not None),
+    )
+    connection.executemany(
+        f"INSERT INTO verdict (dataset, {COLUMNS}) SELECT dataset, id, 'skip', NULL, ?, given, suggested, "
+        "p_wrong, p_suggested, NULL, ?, ?, ? FROM verdict WHERE key = ?",
+        ((pack("undo"), pack(""), pack(reviewer), pack(now), key) for key, before in found if before is None),
+    )
+    return len(found)
 
 
 def mark(connection: sqlite3.Connection, dataset: str) -> int:

@@ -15,6 +15,7 @@ from tilth.errors import HeadMoved, InputError, NotFound, ProjectBusy, Refused, 
 from tilth.report.format import finite
 from tilth.review.api.patches import PatchActions
 from tilth.review.api.rows import RowActions
+from tilth.review.api.sets import SetActions
 from tilth.review.desk import Desk
 from tilth.review.pages import pages
 
@@ -40,7 +41,7 @@ def build(desk: Desk) -> fastapi.FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.add_exception_handler(TilthError, _explain)
-    for actions in (RowActions(desk), PatchActions(desk)):
+    for actions in (RowActions(desk), PatchActions(desk), SetActions(desk)):
         for method, path, handler in actions.routes():
             app.add_api_route(f"/api{path}", handler, methods=[method], response_class=Body)
     for path, page in pages(desk):

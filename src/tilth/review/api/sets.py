@@ -1,0 +1,176 @@
+"""Actions on sets of rows: keep one, look at it, decide on all of it, undo that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from tilth import sets
+from tilth.errors import InputError
+from tilth.review.desk import Desk
+from tilth.review.routes import Route
+from tilth.sets import Facts, Where
+from tilth.workspace import TRAIN
+
+__all__ = ["SetActions"]
+
+MOST = 2_000
+"""Ids in one answer."""
+
+
+@dataclass
+class NewSet:
+    """Rows as `ids`, or as bits: `mask` of `version`; or a filter `where`.
+
+    `mask` is base64 of one bit a row of train in the order of ids, the first in the lowest bit of a byte.
+    """
+
+    ids: list[str] | None = None
+    mask: str | None = None
+    version: str = ""
+    where: str = ""
+    name: str = ""
+    author: str = "person"
+
+
+@dataclass
+class OneForAll:
+    """A decision on the rows of a kept set, of a filter, or of these ids.
+
+    `key` is the browser's own name of it; `expected` is the digest of the preview.
+    """
+
+    key: str
+    decision: str
+    reviewer: str
+    label: str | None = None
+    note: str = ""
+    where: str = ""
+    set: str = ""
+    ids: list[str] | None = None
+    again: bool = False
+    expected: str = ""
+
+
+@dataclass
+class Who:
+    """Who undoes."""
+
+    reviewer: str
+
+
+class SetActions:
+    """Sets of rows, and the same decision for all rows of one.
+
+    Parameters
+    ----------
+    desk : what the server holds in memory.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.project = desk, desk.project
+        self._facts: tuple[tuple[str, int, int], Facts] | None = None
+
+    def facts(self) -> Facts:
+        """What a filter can ask; made anew after a verdict."""
+        found, ws = self.desk.worklist(newest=False), self.project.workspace
+        key = (found.version, found.mark, ws.store.verdict_mark(TRAIN))
+        known = self._facts
+        if known is None or known[0] != key:
+            columns = ws.config.columns
+            facts = Facts(
+                found.view, found.trust, ws.store.verdicts(TRAIN), self._findings,
+                text=columns.text, label=columns.label,
+            )  # fmt: skip
+            if known is not None and known[0][0] == found.version:
+                facts.remember(known[1])
+            known = self._facts = (key, facts)
+        return known[1]
+
+    def _findings(self) -> Any:
+        with self.desk.alone:
+            return self.project.workspace.audit(self.project.progress).findings
+
+    def where(
+        self, where: str = "", set: str = "", given: str | None = None, suggested: str | None = None,
+        least: float | None = None, most: float | None = None, text: str = "", slice: str = "",
+        code: str = "", copies: str = "", undecided: bool = False,
+    ) -> Where:  # fmt: skip
+        """The set that an address asks for."""
+        slices = self.project.workspace.config.slices
+        asked = sets.ask(
+            self.facts(), slices, where=where, given=given, suggested=suggested, least=least, most=most,
+            text=text, slice=slice, code=code, copies=copies, undecided=undecided,
+        )  # fmt: skip
+        return Where(asked, set)
+
+    def positions(self, where: Where) -> Any:
+        """Positions of the rows of a set, the most suspicious first."""
+        return sets.positions(self.facts(), where, lambda ref: sets.find(self.project.workspace, ref))
+
+    def keep(self, body: NewSet) -> Any:
+        """Keep a list of rows, or a filter: `tilth sets`."""
+        ids = body.ids
+        if body.mask is not None:
+            ids = sets.unpack_mask(self.project.workspace, body.mask, body.version)
+        made = self.project.keep_set(ids, where=body.where, name=body.name, author=body.author)
+        return made.to_json() | {"url": "/decide/set?" + urlencode({"set": made.id})}
+
+    def kept(self) -> Any:
+        """Kept sets: `tilth sets`."""
+        return [s.to_json() for s in self.project.sets()]
+
+    def rows(
+        self, start: int = 0, count: int = 100, where: str = "", set: str = "", given: str | None = None,
+        suggested: str | None = None, least: float | None = None, most: float | None = None, text: str = "",
+        slice: str = "", code: str = "", copies: str = "", undecided: bool = False,
+    ) -> Any:  # fmt: skip
+        """Ids of the rows of a set or filter, the most suspicious first, a page at a time."""
+        if not (start >= 0 and 0 < count <= MOST):
+            raise InputError(f"start is from 0 up and count from 1 to {MOST}, not {start} and {count}")
+        asked = self.where(where, set, given, suggested, least, most, text, slice, code, copies, undecided)
+        at, ids = self.positions(asked), self.facts().rows.ids
+        page = [ids[i] for i in at[start : start + count].tolist()]
+        return asked.to_json() | {"count": len(at), "start": start, "rows": page}
+
+    def look(self, body: OneForAll) -> Any:
+        """What a decision on a set would do: `tilth verdict --where`."""
+        where = _where(body)
+        found = sets.preview(
+            self.facts(), where, self.positions(where), self.desk.worklist(newest=False).version,
+            decision=body.decision, label=body.label, again=body.again,
+        )  # fmt: skip
+        return found.to_json()
+
+    def decide(self, body: OneForAll) -> Any:
+        """Take one decision on all rows of a set, once for its key: `tilth verdict --where --decide`."""
+        if not body.reviewer.strip():
+            raise InputError("no reviewer: a verdict says who decided")
+        where = _where(body)
+        made = sets.decide(
+            self.project.workspace, self.facts(), where, self.positions(where), key=body.key,
+            decision=body.decision, label=body.label, note=body.note, reviewer=body.reviewer.strip(),
+            again=body.again, expected=body.expected,
+        )  # fmt: skip
+        return made.to_json()
+
+    def undo(self, key: str, body: Who) -> Any:
+        """Undo a decision on a set as one: `tilth verdict --undo`."""
+        return self.project.undo_set(key, reviewer=body.reviewer).to_json()
+
+    def decided(self) -> Any:
+        """Decisions on sets, oldest first."""
+        return [d.to_json() for d in self.project.set_decisions()]
+
+    def routes(self) -> list[Route]:
+        """Method, path and handler of each action."""
+        return [
+            ("POST", "/sets", self.keep), ("GET", "/sets", self.kept), ("GET", "/sets/rows", self.rows),
+            ("POST", "/sets/look", self.look), ("POST", "/sets/decide", self.decide),
+            ("GET", "/sets/decided", self.decided), ("POST", "/sets/decided/{key}/undo", self.undo),
+        ]  # fmt: skip
+
+
+def _where(body: OneForAll) -> Where:
+    return Where(body.where, body.set, None if body.ids is None else tuple(body.ids))
