@@ -38,7 +38,8 @@ def test_a_set_is_kept_and_paged_through(page: TestClient, work: Path) -> None:
     made = page.post("/api/sets", json={"ids": some, "name": "lasso"}).json()
     assert (made["rows"], made["url"]) == (80, f"/decide/set?set={made['id']}")
     pages = [
-        page.get("/api/sets/rows", params={"set": made["id"], "start": n, "count": 30}).json() for n in (0, 30, 60)
+        page.get("/api/sets/rows", params={"set": made["id"], "start": n, "count": 30}).json()
+        for n in (0, 30, 60)
     ]
     assert [len(p["rows"]) for p in pages] == [30, 30, 20]
     assert [r for p in pages for r in p["rows"]] == some  # the most suspicious first

@@ -1,7 +1,8 @@
 // One row at a time. The browser owns its position: rows are fetched ahead, the next one is drawn at once,
 // verdicts are written behind. A key acts on the row that is painted, or on none.
 import { api, at, el, forPage, reviewer, say, visible } from "./common.js";
-import { search } from "./fuzzy.js";
+import { drawCard } from "./card.js";
+import { askName, Chooser } from "./dialogs.js";
 import { Outbox } from "./outbox.js";
 
 const AHEAD = 12, CHUNK = 12, BATCH = 20;
@@ -103,70 +104,10 @@ function draw() {
   at("desk").hidden = !card;
   drawStanding();
   if (!card) return;
-  at("row-name").replaceChildren("row ", el("code", card.id));
-  at("text").textContent = visible(card.text);
-  at("text").classList.toggle("none", !card.text.trim());
-  at("text-left").hidden = card.length <= card.text.length;
-  at("text-left").textContent = `… ${(card.length - card.text.length).toLocaleString("en")} more characters are not shown`;
-  at("given").textContent = visible(card.given ?? "no label");
-  at("suggested").textContent = visible(card.suggested ?? "none");
-  at("p-wrong").textContent = card.p_wrong.toFixed(2);
-  at("meter").value = card.p_wrong;
-  at("likely").replaceChildren(...card.likely.map((c, i) => likely(c, i, card)));
-  drawWhy(card);
+  drawCard(card, choose);
   drawNote();
 }
 
-function likely(c, i, card) {
-  const item = document.createElement("li");
-  const button = el("button", c.label);
-  button.type = "button";
-  button.setAttribute("aria-keyshortcuts", String(i + 1));
-  const key = document.createElement("kbd");
-  key.textContent = String(i + 1);
-  button.prepend(key, " ");
-  const p = document.createElement("span");
-  p.className = "n muted";
-  p.textContent = " " + (c.p < 0.005 ? "0" : c.p.toFixed(2));
-  button.append(p);
-  if (c.label === card.given) button.append(el("span", " given", "muted"));
-  button.addEventListener("click", () => choose(c.label));
-  item.append(button);
-  return item;
-}
-
-function drawWhy(card) {
-  for (const [part, label] of [["suggested", card.suggested], ["given", card.given]]) {
-    at(`near-${part}-name`).textContent = visible(label ?? "");
-    const rows = card.nearest.filter((r) => r.label === label);
-    at(`near-${part}`).replaceChildren(...(rows.length ? rows.map(near) : [el("li", "none is near", "muted")]));
-  }
-  at("words-box").hidden = !card.words.length;
-  at("words").replaceChildren(...card.words.map(word));
-  at("copies-box").hidden = !card.copies.length;
-  at("copies").replaceChildren(...card.copies.map((c) => {
-    const item = el("li", `${c.id}: ${c.label ?? "no label"}`);
-    if (c.label !== card.given) item.className = "differs";
-    return item;
-  }));
-  at("guide").hidden = !card.guide;
-  if (card.guide) at("clause").textContent = visible(`${card.guide.clause}: ${card.guide.rule}`);
-}
-
-function near(r) {
-  const item = el("li", r.text);
-  item.append(el("span", ` ${r.similarity.toFixed(2)}`, "n muted"));
-  return item;
-}
-
-function word(w) {
-  const line = document.createElement("tr");
-  line.append(el("th", w.word), el("td", percent(w.suggested), "num"), el("td", percent(w.given), "num"));
-  line.firstElementChild?.setAttribute("scope", "row");
-  return line;
-}
-
-const percent = (x) => `${(100 * x).toFixed(1)} %`;
 const number = (x) => Math.round(x).toLocaleString("en");
 
 function drawStanding() {
@@ -228,7 +169,7 @@ function decide(verdict, label) {
   const card = state.cards.get(id);
   if (!card) return;
   if (!reviewer.get()) {
-    askName(() => decide(verdict, label));
+    askName(() => { drawStanding(); decide(verdict, label); });
     return;
   }
   const item = { id, verdict, label: label ?? null, note: state.note };
@@ -275,67 +216,14 @@ function undo() {
 
 // dialogs
 
-function askName(then) {
-  at("name").value = reviewer.get();
-  at("who").onclose = () => {
-    const name = at("name").value.trim();
-    if (!name) return;
-    reviewer.set(name);
-    drawStanding();
-    then?.();
-  };
-  at("who").showModal();
-}
-
-let picked = 0;
-function drawClasses() {
-  const found = search(state.classes, at("wanted").value);
-  picked = Math.max(0, Math.min(picked, found.length - 1));
-  at("classes").replaceChildren(...found.map((name, i) => {
-    const item = el("li", name);
-    item.id = `class-${i}`;
-    item.setAttribute("role", "option");
-    item.setAttribute("aria-selected", String(i === picked));
-    item.dataset.label = name;
-    item.addEventListener("click", () => pick(name));
-    return item;
-  }));
-  if (found.length) at("wanted").setAttribute("aria-activedescendant", `class-${picked}`);
-  else at("classes").append(el("li", "no class fits", "muted"));
-}
-
-function openChooser() {
-  if (!state.painted) return;
-  picked = 0;
-  at("wanted").value = "";
-  drawClasses();
-  at("chooser").showModal();
-}
-
-function pick(label) {
-  at("chooser").close();
-  choose(label);
-}
-
-at("wanted").addEventListener("input", () => { picked = 0; drawClasses(); });
-at("wanted").addEventListener("keydown", (event) => {
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    event.preventDefault();
-    picked += event.key === "ArrowDown" ? 1 : -1;
-    drawClasses();
-  } else if (event.key === "Enter") {
-    event.preventDefault();
-    const item = at("classes").children[picked];
-    if (item?.dataset.label !== undefined) pick(item.dataset.label);
-  }
-});
+const chooser = new Chooser(() => state.classes, choose);
 // as it is written: a dialog's close event comes late, and a quick next verdict would leave the note to another row
 at("remark").addEventListener("input", () => { state.note = at("remark").value.trim(); drawNote(); });
 
 const ACTS = {
   keep: () => decide("keep"),
   take: () => { const c = state.cards.get(state.painted); if (c?.suggested) decide("relabel", c.suggested); },
-  choose: openChooser,
+  choose: () => { if (state.painted) chooser.open(); },
   ambiguous: () => decide("ambiguous"),
   drop: () => decide("drop"),
   skip: () => decide("skip"),
@@ -362,5 +250,5 @@ document.querySelectorAll("[data-act]").forEach((button) => {
 for (const item of outbox.items()) settled.add(item.id);
 drawSave();
 outbox.flush();
-if (!reviewer.get()) askName();
+if (!reviewer.get()) askName(drawStanding);
 refresh();
