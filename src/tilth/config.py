@@ -156,6 +156,28 @@ class CopyChoice:
 
 
 @dataclass(frozen=True)
+class ReleaseChoice:
+    """[release]: what an answer must be worth.
+
+    Attributes
+    ----------
+    precision : share of the answers that shall be right.
+    outside : label of rows that belong to no class, which the model must not answer; empty: there are none.
+    refuse : share of rows of known classes that may be refused for being unlike what was learned.
+    """
+
+    precision: float = 0.95
+    outside: str = ""
+    refuse: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.precision < 1:
+            raise ConfigError(f"precision is {self.precision}; give a share between 0 and 1, such as 0.95")
+        if not 0 <= self.refuse < 1:
+            raise ConfigError(f"refuse is {self.refuse}; give a share from 0 up and below 1, such as 0.05")
+
+
+@dataclass(frozen=True)
 class Config:
     """All of tilth.toml.
 
@@ -174,6 +196,7 @@ class Config:
     evaluation: Evaluation = field(default_factory=Evaluation)
     collect: Collect = field(default_factory=Collect)
     copies: CopyChoice = field(default_factory=CopyChoice)
+    release: ReleaseChoice = field(default_factory=ReleaseChoice)
     slices: Mapping[str, str] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
 
@@ -187,6 +210,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "evaluation": Evaluation,
     "collect": Collect,
     "copies": CopyChoice,
+    "release": ReleaseChoice,
 }
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Effect",
     "Interval",
     "Verdict",
+    "binomial_tail",
     "calibrate",
     "clopper_pearson",
     "effect",
@@ -119,6 +120,14 @@ def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
     low = float(betaincinv(hits, n - hits + 1, tail)) if hits else 0.0
     high = float(betaincinv(hits + 1, n - hits, 1.0 - tail)) if hits < n else 1.0
     return Interval(hits / n, low, high)
+
+
+def binomial_tail(hits: Array, n: Array, share: float) -> Array:
+    """P(at most so many hits of n) where each comes with this probability; 1 where n is 0."""
+    from scipy.special import bdtr
+
+    hits, n = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.int64)
+    return np.asarray(np.where(n > 0, bdtr(np.minimum(hits, n), np.maximum(n, 1), share), 1.0))
 
 
 def effect(

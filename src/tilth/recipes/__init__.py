@@ -9,7 +9,6 @@ from typing import cast
 from tilth.errors import ConfigError
 from tilth.plugins import RECIPES, Plugin, plugins
 from tilth.recipes.base import FeatureMap, Recipe
-from tilth.recipes.text import TextLinear
 
 __all__ = ["FeatureMap", "NAMES", "Recipe", "by_name", "offered"]
 
@@ -41,6 +40,9 @@ def by_name(name: str, *, encoder: str = "", cache: Path | None = None, ngrams: 
     MissingExtra : text-embed.v1 without its packages.
     """
     if name == "text-linear.v1":
+        # a released model folds texts with `recipes.ngrams` and must not load scipy for it
+        from tilth.recipes.text import TextLinear
+
         return TextLinear()
     if name == "text-embed.v1":
         from tilth.recipes.embed import TextEmbed

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
-
-from tilth.recipes.logistic import Matrix
+from typing import Any, Protocol
 
 __all__ = ["FeatureMap", "Matrix", "Recipe"]
+
+Matrix = Any
+"""Rows of features: numpy array or scipy CSR matrix, float32."""
 
 
 class FeatureMap(Protocol):

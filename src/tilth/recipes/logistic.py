@@ -8,15 +8,13 @@ neighbouring problem when a trial asks for many nearly equal fits.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["Design", "Head", "design", "fit"]
+from tilth.recipes.base import Matrix
 
-Matrix = Any
-"""Rows of features: numpy array or scipy CSR matrix, float32."""
+__all__ = ["Design", "Head", "design", "fit"]
 
 MEMORY = 5
 CURVATURE = 0.1

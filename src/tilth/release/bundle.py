@@ -1,0 +1,385 @@
+"""Read a bundle and answer with it: labels, calibrated probabilities, or an abstention with its reason.
+
+This module and what it imports need numpy alone (onnxruntime and tokenizers where the recipe embeds), never
+a project. Nothing in a bundle is executed; every file is checked against its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from tilth.errors import InputError
+from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention
+from tilth.release.forward import NgramModel
+
+__all__ = ["FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load"]
+
+FORMAT, VERSION = "tilth-release", 1
+MANIFEST = "manifest.json"
+LARGEST = 1 << 31
+"""Bytes that one file of a bundle may have; more is no release of ours."""
+BATCH = 1024
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a release says of n texts, as arrays.
+
+    Attributes
+    ----------
+    probabilities : (n, k) float32, calibrated, of the k classes.
+    best : (n,) number of the most probable class.
+    confidence : (n,) its probability.
+    familiar : (n,) rank of the row among known rows, 0 (like nothing seen) to 1.
+    reason : (n,) int8, 0 answered, else the number of a reason in `tilth.release.abstain.REASONS`.
+    """
+
+    probabilities: np.ndarray
+    best: np.ndarray
+    confidence: np.ndarray
+    familiar: np.ndarray
+    reason: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.best)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    Attributes
+    ----------
+    label : the class, None when abstained.
+    best : the most probable class, also when abstained.
+    probability : calibrated probability that `best` is right.
+    abstained, reason : whether no label is given, and why: "unsure", "unlike", "outside".
+    words : the same in a sentence.
+    likely : the most probable classes with their probabilities, at most three.
+    nearest : for an abstained row the known rows most like it: id, text, label, similarity.
+    set : classes that hold the right one at the level asked for, None when not asked.
+    """
+
+    label: str | None
+    best: str
+    probability: float
+    abstained: bool
+    reason: str | None
+    words: str
+    likely: tuple[tuple[str, float], ...]
+    nearest: tuple[Mapping[str, Any], ...] = ()
+    set: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as a JSON object."""
+        return {
+            "label": self.label,
+            "best": self.best,
+            "probability": round(self.probability, 4),
+            "abstained": self.abstained,
+            "reason": self.reason,
+            "words": self.words,
+            "likely": [{"label": label, "probability": round(p, 4)} for label, p in self.likely],
+            "nearest": [dict(row) for row in self.nearest],
+            "set": None if self.set is None else list(self.set),
+        }
+
+
+class Release:
+    """A bundle that is ready to answer; made by `load`.
+
+    Attributes
+    ----------
+    id : digest of the manifest, 16 hex digits: equal bundles have equal ids.
+    path : where it was read from.
+    manifest : all that the bundle says about itself.
+    """
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any], id: str, files: Mapping[str, bytes]) -> None:
+        self.path, self.manifest, self.id = path, manifest, id
+        self._temperature = np.float32(manifest["calibration"]["temperature"])
+        self._bias = _array(files, "model/bias.npy")
+        blocks = ("words", "chars")
+        self._model = NgramModel(
+            (_array(files, "model/words_columns.npy"), _array(files, "model/chars_columns.npy")),
+            (_array(files, "model/words_idf.npy"), _array(files, "model/chars_idf.npy")),
+            _array(files, "model/weights.npy"),
+        )
+        del blocks
+        self._abstention = Abstention.of(manifest["abstention"], _array(files, "model/ranks.npy"))
+        self._held = _array(files, "model/conformal.npy")
+
+    def __repr__(self) -> str:
+        return f"Release({self.name!r}, id={self.id!r}, classes={len(self.classes)})"
+
+    @property
+    def name(self) -> str:
+        """Name that the release was given."""
+        return str(self.manifest["name"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The k class names, in the order of `Scores.probabilities`."""
+        return tuple(self.manifest["classes"])
+
+    @property
+    def text(self) -> str:
+        """Name of the column that is read."""
+        return str(self.manifest["text"])
+
+    @property
+    def threshold(self) -> float:
+        """Least probability of an answer."""
+        return self._abstention.probability
+
+    @property
+    def precision(self) -> float:
+        """Share of answers that was wanted to be right."""
+        return float(self.manifest["abstention"]["precision"])
+
+    def scores(self, texts: Sequence[str]) -> Scores:
+        """Answers of any number of texts as arrays: the fast path.
+
+        Raises
+        ------
+        InputError : something that is not a list of texts.
+        """
+        if isinstance(texts, str):
+            raise InputError("scores() takes a list of texts, not one text; pass [text]")
+        parts = [self._some(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)] or [self._some([])]
+        if len(parts) == 1:
+            return parts[0]
+        names = Scores.__dataclass_fields__
+        return Scores(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, k) float32 scores before calibration."""
+        return self._logits(texts)[0]
+
+    def _logits(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        for text in texts:
+            if not isinstance(text, str):
+                raise InputError(f"a release takes texts, not {type(text).__name__}: {text!r:.60}")
+        features = self._model.features(texts)
+        out = self._model.logits(features)
+        out += self._bias
+        return out, features.known
+
+    def _some(self, texts: Sequence[str]) -> Scores:
+        logits, _ = self._logits(texts)
+        p = _softmax(logits * self._temperature)
+        best = p.argmax(axis=1) if len(p) else np.zeros(0, dtype=np.int64)
+        sure = p[np.arange(len(p)), best]
+        familiar = self._abstention.familiar([logits.max(axis=1, initial=-np.inf)])
+        return Scores(p, best, sure, familiar, self._abstention.reasons(p, familiar))
+
+    def predict(
+        self, rows: Sequence[str | Mapping[str, object]], *, sets: float | None = None
+    ) -> list[Answer]:
+        """Answers with words and evidence.
+
+        Parameters
+        ----------
+        rows : texts, or objects with the text column of the release.
+        sets : also give the set of classes that holds the right one with probability 1 - sets (over rows
+            like those it was calibrated on; it says nothing about rows outside the known classes).
+
+        Raises
+        ------
+        InputError : a row without the text column, or a level that is no share.
+        """
+        if sets is not None and not 0 < sets < 1:
+            raise InputError(f"sets is {sets}; give a share of misses between 0 and 1, such as 0.05")
+        texts = [self._text_of(row) for row in rows]
+        found = self.scores(texts)
+        cut = None if sets is None else self._cut(sets)
+        return [self._answer(found, i, cut) for i in range(len(found))]
+
+    def _text_of(self, row: str | Mapping[str, object]) -> str:
+        if isinstance(row, str):
+            return row
+        if not isinstance(row, Mapping) or self.text not in row:
+            raise InputError(f"a row has no {self.text!r}, the column that this release reads: {row!r:.80}")
+        value = row[self.text]
+        return "" if value is None else str(value)
+
+    def _cut(self, level: float) -> float:
+        """Least probability of a class in a set: split conformal prediction.
+
+        References
+        ----------
+        Sadinle, Lei and Wasserman, "Least ambiguous set-valued classifiers with bounded error levels",
+        JASA 2019.
+        """
+        at = int(np.floor(level * (len(self._held) + 1)))
+        return float(self._held[at - 1]) if at >= 1 else 0.0
+
+    def _answer(self, found: Scores, i: int, cut: float | None) -> Answer:
+        names, p = self.classes, found.probabilities[i]
+        top = np.argsort(-p, kind="stable")[:SHOWN]
+        likely = tuple((names[j], float(p[j])) for j in top)
+        code = int(found.reason[i])
+        best = names[int(found.best[i])]
+        inside = None if cut is None else tuple(names[j] for j in np.flatnonzero(p >= cut))
+        return Answer(
+            label=None if code else best,
+            best=best,
+            probability=float(found.confidence[i]),
+            abstained=bool(code),
+            reason=REASONS[code],
+            words=_words(code, likely),
+            likely=likely,
+            set=inside,
+        )
+
+
+def _words(code: int, likely: Sequence[tuple[str, float]]) -> str:
+    first, p = likely[0]
+    if code == UNSURE and len(likely) > 1:
+        return f"unsure between {first} ({p:.0%}) and {likely[1][0]} ({likely[1][1]:.0%})"
+    if code == UNSURE:
+        return f"unsure whether it is {first} ({p:.0%})"
+    if code == UNLIKE:
+        return f"unlike any row that the release has learned from; the nearest class is {first}"
+    if code == OUTSIDE:
+        return f"probably outside the known classes; the nearest is {first}"
+    return f"{first} ({p:.0%})"
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return np.asarray(shifted)
+
+
+def load(path: str | Path) -> Release:
+    """Read a bundle: a folder that `tilth release` wrote, or a .zip of it.
+
+    Raises
+    ------
+    InputError : it is no bundle, a file is missing, damaged or foreign, or it is newer than this Tilth.
+    """
+    place = Path(path)
+    with _opened(place) as files:
+        raw = files.read(MANIFEST)
+        manifest = _manifest(raw, place)
+        held: dict[str, bytes] = {}
+        for name, digest in manifest["files"].items():
+            body = files.read(name)
+            if hashlib.sha256(body).hexdigest() != digest:
+                raise InputError(
+                    f"{place}: {name} is not the file that was released (its digest differs); copy the "
+                    "bundle again, or release again"
+                )
+            if name.startswith("model/"):
+                held[name] = body
+        foreign = sorted(files.names() - {MANIFEST, *manifest["files"]})
+        if foreign:
+            raise InputError(f"{place} holds {foreign[0]!r}, which is not part of the release; take it out")
+    return Release(place, manifest, hashlib.sha256(raw).hexdigest()[:16], held)
+
+
+class _Folder:
+    """Files of a bundle in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> set[str]:
+        """All files, by their path inside."""
+        return {p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if not p.is_dir()}
+
+    def read(self, name: str) -> bytes:
+        """One file."""
+        path = self.root / name
+        try:
+            if path.stat().st_size > LARGEST:
+                raise InputError(f"{path} has more than 2 GiB: it is no part of a release")
+            return path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.root}: cannot read {name}: {error.strerror}; copy it again") from error
+
+
+class _Zip:
+    """Files of a bundle in a .zip, at its top or in its one folder."""
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self.archive, self.path = archive, path
+        inside = [n for n in archive.namelist() if not n.endswith("/")]
+        top = next((n for n in sorted(inside, key=len) if PurePosixPath(n).name == MANIFEST), MANIFEST)
+        self.top = top.removesuffix(MANIFEST)
+        self.inside = inside
+
+    def names(self) -> set[str]:
+        """All files, by their path inside."""
+        return {n.removeprefix(self.top) for n in self.inside}
+
+    def read(self, name: str) -> bytes:
+        """One file."""
+        try:
+            if self.archive.getinfo(self.top + name).file_size > LARGEST:
+                raise InputError(f"{self.path}: {name} has more than 2 GiB: it is no part of a release")
+            return self.archive.read(self.top + name)
+        except (KeyError, zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+            raise InputError(f"{self.path}: cannot read {name}: {error}; copy it again") from error
+
+
+@contextmanager
+def _opened(place: Path) -> Iterator[_Folder | _Zip]:
+    if place.is_dir():
+        yield _Folder(place)
+        return
+    if not place.is_file():
+        raise InputError(f"{place} does not exist; give the folder that `tilth release` wrote")
+    try:
+        with zipfile.ZipFile(place) as archive:
+            yield _Zip(archive, place)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{place} is neither a folder nor a .zip of a release") from error
+
+
+def _manifest(raw: bytes, place: Path) -> dict[str, Any]:
+    """The manifest, checked to be one that this Tilth can read."""
+    try:
+        body = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place / MANIFEST} is not JSON: {error}") from error
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise InputError(f"{place / MANIFEST} is not the manifest of a Tilth release")
+    version = body.get("format_version")
+    if not isinstance(version, int) or version > VERSION:
+        raise InputError(
+            f"{place} has format version {version}; this Tilth reads up to {VERSION}: update Tilth"
+        )
+    missing = [
+        k for k in ("name", "text", "classes", "files", "calibration", "abstention") if k not in body
+    ]
+    if missing or not isinstance(body["files"], dict):
+        raise InputError(f"{place / MANIFEST} lacks {', '.join(missing) or 'a table of files'}")
+    for name in body["files"]:
+        parts = PurePosixPath(name).parts
+        if ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name:
+            raise InputError(f"{place / MANIFEST} names {name!r}, which lies outside the bundle")
+    return body
+
+
+def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:
+    """An array; never a pickled one."""
+    if name not in files:
+        raise InputError(f"the bundle has no {name}; release again")
+    try:
+        return np.asarray(np.load(BytesIO(files[name]), allow_pickle=False))
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{name} of the bundle is no array: {error}") from error
