@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _annotator_verbs(group("people who review and label"))
     _slice_verbs(group("a closer look"))
     _version_verbs(group("versions"))
+    _release_verbs(group("releases"), group("releases", project=False))
     verb = group("Tilth itself", project=False)
     p = verb("plugins", "detectors and recipes that there are, and where they come from")
     p.add_argument("--check", action="store_true", help="put each through the battery of its kind")
@@ -103,6 +104,23 @@ def _version_verbs(verb: Verb) -> None:
     p = verb("checkout", "write the rows of a version to a file")
     p.add_argument("version", help="id, train@3, train~1 or train")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv .tsv .jsonl .parquet")
+
+
+def _release_verbs(verb: Verb, free: Verb) -> None:
+    """Verbs about releases; `free` are those that concern no project."""
+    p = verb("release", "fit on the head, calibrate, choose when to abstain, write a bundle that others run")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: releases/NAME in the project folder")
+    p.add_argument("--precision", type=_share, metavar="P", help="share of answers to be right (0.95)")
+    p.add_argument("--name", metavar="NAME", help="of the release (default: that of the project)")
+    p = free("predict", "answer every row of a file with a release, or say why not")
+    p.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of a release, or a .zip of it")
+    p.add_argument("file", metavar="FILE", help="CSV, TSV, JSON Lines, JSON, Parquet or Arrow")
+    p.add_argument("--out", type=Path, metavar="FILE", help=".csv .tsv .jsonl .parquet (default: output)")
+    p.add_argument("--text", metavar="COL", help="column to read (default: that of the release)")
+    p.add_argument(
+        "--sets", type=_share, metavar="A", help="also sets of classes that miss at most this share"
+    )
+    p.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be read")
 
 
 def _review_verbs(verb: Verb) -> None:

@@ -138,6 +138,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "diff", js("diff", "train~1", "train", *p, cwd=work)
     yield "checkout", js("checkout", "train", "--out", "x.csv", *p, cwd=work)
     yield "report", js("report", *p, cwd=work)
+    yield "release", js("release", "--precision", "0.5", *p, cwd=work)
+    yield "predict", js("predict", "p/releases/taken", "eval.csv", "--out", "a.csv", cwd=work)
     yield "plugins", js("plugins", cwd=work)
     yield "example", js("example", "demo", cwd=work)
     yield "error", tilth("patch", "0000", "--json", *p, cwd=work).json

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tilth.audit.base import Finding, Suggestion, View, excerpt, needs_texts
+from tilth.copies import Copies
 
-__all__ = ["Leakage", "leaked"]
+__all__ = ["Leakage", "leaked", "leaks"]
 
 
 def leaked(view: View) -> tuple[np.ndarray, np.ndarray]:
@@ -14,10 +15,14 @@ def leaked(view: View) -> tuple[np.ndarray, np.ndarray]:
 
     Only direct copies count: a chain of near copies can join texts that have little in common.
     """
-    n = len(view.train)
-    exact = view.copies.exact
+    return leaks(view.copies, len(view.train))
+
+
+def leaks(copies: Copies, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the copies among any n texts followed by others."""
+    exact = copies.exact
     in_train, in_eval = np.unique(exact[:n]), np.unique(exact[n:])
-    a, b = view.copies.pairs.T if len(view.copies.pairs) else (np.empty(0, int), np.empty(0, int))
+    a, b = copies.pairs.T if len(copies.pairs) else (np.empty(0, int), np.empty(0, int))
     both = np.intersect1d(in_train, in_eval)
     train = [both, a[np.isin(a, in_train) & np.isin(b, in_eval)]]
     train.append(b[np.isin(b, in_train) & np.isin(a, in_eval)])

@@ -15,7 +15,19 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from tilth.arguments import parser
-from tilth.cli import annotators, copies, curves, datasets, patches, planning, plugins, reviews, sets, slices
+from tilth.cli import (
+    annotators,
+    copies,
+    curves,
+    datasets,
+    patches,
+    planning,
+    plugins,
+    releases,
+    reviews,
+    sets,
+    slices,
+)
 from tilth.cli.console import console, fail
 
 __all__ = ["main", "parser"]
@@ -23,7 +35,7 @@ __all__ = ["main", "parser"]
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
     **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
-    **sets.VERBS,
+    **sets.VERBS, **releases.VERBS,
 }  # fmt: skip
 
 

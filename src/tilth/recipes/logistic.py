@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from tilth.recipes.base import Matrix
 
-__all__ = ["Design", "Head", "design", "fit"]
+__all__ = ["Design", "Head", "Matrix", "design", "fit"]
 
 MEMORY = 5
 CURVATURE = 0.1

@@ -1,21 +1,42 @@
 """When a release does not answer, and which of three reasons it gives.
 
-A row is answered when it is familiar enough and its best class probable enough. How familiar: the mean rank
-of a few scores (see `Abstention.familiar`) among known rows that were held out.
+A row is answered when it is familiar enough and its best class probable enough. Familiarity is the distance
+of the best logit from the mean of all, times the share of the row that the model knows: a text with n-grams
+that were never seen gets its logits from the rest alone, and a softmax does not show that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["OUTSIDE", "REASONS", "UNLIKE", "UNSURE", "Abstention"]
+from tilth.release.forward import Seen
+
+__all__ = ["OUTSIDE", "REASONS", "UNLIKE", "UNSURE", "Abstention", "familiarity", "softmax"]
 
 UNSURE, UNLIKE, OUTSIDE = 1, 2, 3
 REASONS: tuple[str | None, ...] = (None, "unsure", "unlike", "outside")
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(n, k) probabilities."""
+    if not len(logits):
+        return logits
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return np.asarray(shifted)
+
+
+def familiarity(seen: Seen) -> np.ndarray:
+    """(n,) float64, larger is more like the rows that were learned from."""
+    if not len(seen.logits):
+        return np.zeros(0)
+    spread = seen.logits.max(axis=1) - seen.logits.mean(axis=1, dtype=np.float64)
+    return np.asarray(spread * seen.known)
 
 
 @dataclass(frozen=True)
@@ -24,39 +45,30 @@ class Abstention:
 
     Attributes
     ----------
-    probability : least probability of the best class of an answered row.
-    familiar_least : least familiarity of an answered row.
-    ranks : (s, q) for each score its quantiles among held-out known rows, ascending.
+    probability : least probability of the best class of an answered row; above 1: nothing is answered.
+    familiar : least familiarity of an answered row.
+    known : share of the row that must be known for a refused row not to be called unlike all others.
     """
 
     probability: float
-    familiar_least: float
-    ranks: np.ndarray
+    familiar: float
+    known: float
 
     @staticmethod
-    def of(body: Mapping[str, Any], ranks: np.ndarray) -> Abstention:
+    def of(body: Mapping[str, Any]) -> Abstention:
         """From the manifest."""
-        return Abstention(float(body["probability"]), float(body["familiar"]), ranks)
+        return Abstention(float(body["probability"]), float(body["familiar"]), float(body["known"]))
 
-    def familiar(self, scores: Sequence[np.ndarray]) -> np.ndarray:
-        """(n,) mean over the scores of the share of known rows that score lower, 0 to 1.
+    def reasons(self, best: np.ndarray, familiar: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """(n,) int8: 0 answered, else the number of the reason.
 
         Parameters
         ----------
-        scores : (n,) each, larger is more familiar.
+        best : (n,) probability of the best class.
+        familiar, known : (n,) familiarity, and known share of the row.
         """
-        q = self.ranks.shape[1]
-        total = np.zeros(len(scores[0]))
-        for line, score in zip(self.ranks, scores, strict=True):
-            total += np.interp(score, line, np.arange(1, q + 1) / (q + 1), left=0.0, right=1.0)
-        return total / len(scores)
-
-    def reasons(self, probabilities: np.ndarray, familiar: np.ndarray) -> np.ndarray:
-        """(n,) int8: 0 answered, else the number of the reason."""
-        out = np.zeros(len(familiar), dtype=np.int8)
-        if not len(out):
-            return out
-        best = probabilities.max(axis=1)
-        out[best < self.probability] = UNSURE
-        out[familiar < self.familiar_least] = OUTSIDE
+        out = np.where(best < self.probability, UNSURE, 0).astype(np.int8)
+        strange = familiar < self.familiar
+        out[strange] = OUTSIDE
+        out[strange & (known < self.known)] = UNLIKE
         return out

@@ -12,15 +12,14 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from tilth.errors import InputError
-from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention
-from tilth.release.forward import NgramModel
+from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, familiarity, softmax
+from tilth.release.forward import Model, Seen, array
 
 __all__ = ["FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load"]
 
@@ -41,7 +40,8 @@ class Scores:
     probabilities : (n, k) float32, calibrated, of the k classes.
     best : (n,) number of the most probable class.
     confidence : (n,) its probability.
-    familiar : (n,) rank of the row among known rows, 0 (like nothing seen) to 1.
+    familiar : (n,) how like the rows that were learned from; compare with `Release.familiar`.
+    known : (n,) share of the text that the model knows, 0 to 1.
     reason : (n,) int8, 0 answered, else the number of a reason in `tilth.release.abstain.REASONS`.
     """
 
@@ -49,6 +49,7 @@ class Scores:
     best: np.ndarray
     confidence: np.ndarray
     familiar: np.ndarray
+    known: np.ndarray
     reason: np.ndarray
 
     def __len__(self) -> int:
@@ -109,16 +110,9 @@ class Release:
     def __init__(self, path: Path, manifest: Mapping[str, Any], id: str, files: Mapping[str, bytes]) -> None:
         self.path, self.manifest, self.id = path, manifest, id
         self._temperature = np.float32(manifest["calibration"]["temperature"])
-        self._bias = _array(files, "model/bias.npy")
-        blocks = ("words", "chars")
-        self._model = NgramModel(
-            (_array(files, "model/words_columns.npy"), _array(files, "model/chars_columns.npy")),
-            (_array(files, "model/words_idf.npy"), _array(files, "model/chars_idf.npy")),
-            _array(files, "model/weights.npy"),
-        )
-        del blocks
-        self._abstention = Abstention.of(manifest["abstention"], _array(files, "model/ranks.npy"))
-        self._held = _array(files, "model/conformal.npy")
+        self._model = Model.of(files, manifest["model"])
+        self._abstention = Abstention.of(manifest["abstention"])
+        self._held = array(files, "model/conformal.npy")
 
     def __repr__(self) -> str:
         return f"Release({self.name!r}, id={self.id!r}, classes={len(self.classes)})"
@@ -144,6 +138,11 @@ class Release:
         return self._abstention.probability
 
     @property
+    def familiar(self) -> float:
+        """Least familiarity of an answer."""
+        return self._abstention.familiar
+
+    @property
     def precision(self) -> float:
         """Share of answers that was wanted to be right."""
         return float(self.manifest["abstention"]["precision"])
@@ -165,24 +164,22 @@ class Release:
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """(n, k) float32 scores before calibration."""
-        return self._logits(texts)[0]
+        return self._seen(texts).logits
 
-    def _logits(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def _seen(self, texts: Sequence[str]) -> Seen:
         for text in texts:
             if not isinstance(text, str):
                 raise InputError(f"a release takes texts, not {type(text).__name__}: {text!r:.60}")
-        features = self._model.features(texts)
-        out = self._model.logits(features)
-        out += self._bias
-        return out, features.known
+        return self._model.run(texts)
 
     def _some(self, texts: Sequence[str]) -> Scores:
-        logits, _ = self._logits(texts)
-        p = _softmax(logits * self._temperature)
-        best = p.argmax(axis=1) if len(p) else np.zeros(0, dtype=np.int64)
+        seen = self._seen(texts)
+        p = softmax(seen.logits * self._temperature)
+        best = p.argmax(axis=1)
         sure = p[np.arange(len(p)), best]
-        familiar = self._abstention.familiar([logits.max(axis=1, initial=-np.inf)])
-        return Scores(p, best, sure, familiar, self._abstention.reasons(p, familiar))
+        familiar = familiarity(seen)
+        reasons = self._abstention.reasons(sure, familiar, seen.known)
+        return Scores(p, best, sure, familiar, seen.known, reasons)
 
     def predict(
         self, rows: Sequence[str | Mapping[str, object]], *, sets: float | None = None
@@ -199,12 +196,37 @@ class Release:
         ------
         InputError : a row without the text column, or a level that is no share.
         """
-        if sets is not None and not 0 < sets < 1:
-            raise InputError(f"sets is {sets}; give a share of misses between 0 and 1, such as 0.05")
         texts = [self._text_of(row) for row in rows]
         found = self.scores(texts)
-        cut = None if sets is None else self._cut(sets)
-        return [self._answer(found, i, cut) for i in range(len(found))]
+        inside = None if sets is None else self.sets(found, sets)
+        return [
+            self._answer(found, i, None if inside is None else tuple(inside[i])) for i in range(len(found))
+        ]
+
+    def sets(self, scores: Scores, level: float) -> list[list[str]]:
+        """For each row the classes that hold the right one with probability 1 - level.
+
+        Split conformal prediction: true on average over rows like those that decided, not for each class, and
+        it says nothing about rows outside the known classes, most of which get a class all the same.
+
+        Parameters
+        ----------
+        level : share of misses, such as 0.05.
+
+        Raises
+        ------
+        InputError : the level is no share.
+
+        References
+        ----------
+        Sadinle, Lei and Wasserman, "Least ambiguous set-valued classifiers with bounded error levels",
+        JASA 2019.
+        """
+        if not 0 < level < 1:
+            raise InputError(f"sets is {level}; give a share of misses between 0 and 1, such as 0.05")
+        at = int(np.floor(level * (len(self._held) + 1)))
+        inside = scores.probabilities >= (self._held[at - 1] if at >= 1 else 0.0)
+        return [[self.classes[j] for j in np.flatnonzero(row)] for row in inside]
 
     def _text_of(self, row: str | Mapping[str, object]) -> str:
         if isinstance(row, str):
@@ -214,24 +236,12 @@ class Release:
         value = row[self.text]
         return "" if value is None else str(value)
 
-    def _cut(self, level: float) -> float:
-        """Least probability of a class in a set: split conformal prediction.
-
-        References
-        ----------
-        Sadinle, Lei and Wasserman, "Least ambiguous set-valued classifiers with bounded error levels",
-        JASA 2019.
-        """
-        at = int(np.floor(level * (len(self._held) + 1)))
-        return float(self._held[at - 1]) if at >= 1 else 0.0
-
-    def _answer(self, found: Scores, i: int, cut: float | None) -> Answer:
+    def _answer(self, found: Scores, i: int, inside: tuple[str, ...] | None) -> Answer:
         names, p = self.classes, found.probabilities[i]
         top = np.argsort(-p, kind="stable")[:SHOWN]
         likely = tuple((names[j], float(p[j])) for j in top)
         code = int(found.reason[i])
         best = names[int(found.best[i])]
-        inside = None if cut is None else tuple(names[j] for j in np.flatnonzero(p >= cut))
         return Answer(
             label=None if code else best,
             best=best,
@@ -255,13 +265,6 @@ def _words(code: int, likely: Sequence[tuple[str, float]]) -> str:
     if code == OUTSIDE:
         return f"probably outside the known classes; the nearest is {first}"
     return f"{first} ({p:.0%})"
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    np.exp(shifted, out=shifted)
-    shifted /= shifted.sum(axis=1, keepdims=True)
-    return np.asarray(shifted)
 
 
 def load(path: str | Path) -> Release:
@@ -364,7 +367,7 @@ def _manifest(raw: bytes, place: Path) -> dict[str, Any]:
             f"{place} has format version {version}; this Tilth reads up to {VERSION}: update Tilth"
         )
     missing = [
-        k for k in ("name", "text", "classes", "files", "calibration", "abstention") if k not in body
+        k for k in ("name", "text", "classes", "files", "calibration", "abstention", "model") if k not in body
     ]
     if missing or not isinstance(body["files"], dict):
         raise InputError(f"{place / MANIFEST} lacks {', '.join(missing) or 'a table of files'}")
@@ -373,13 +376,3 @@ def _manifest(raw: bytes, place: Path) -> dict[str, Any]:
         if ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name:
             raise InputError(f"{place / MANIFEST} names {name!r}, which lies outside the bundle")
     return body
-
-
-def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:
-    """An array; never a pickled one."""
-    if name not in files:
-        raise InputError(f"the bundle has no {name}; release again")
-    try:
-        return np.asarray(np.load(BytesIO(files[name]), allow_pickle=False))
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{name} of the bundle is no array: {error}") from error

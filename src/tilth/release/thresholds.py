@@ -1,14 +1,14 @@
 """From which probability on a release answers, so that a wanted share of its answers is right.
 
-Learn then Test: for each probability of a grid that was fixed before, the hypothesis "fewer than the wanted
-share of the answers from here on is right" is tested by the exact binomial test, along the grid from high
-to low, until one is not rejected. Whatever the model does, with probability 1 - delta the precision of the
-chosen threshold is at least the wanted one, on rows like those that were looked at.
+Learn then Test: for each probability of a fixed grid the hypothesis "fewer than the wanted share of the
+answers from here on is right" is tested by the exact binomial test, along the grid from high to low, until
+one is not rejected. Whatever the model does, with probability 1 - delta the precision at the chosen threshold
+is at least the wanted one, on rows like those that were looked at.
 
 References
 ----------
-Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test", Annals of Applied Statistics 2025;
-Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 1934.
+Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then test: calibrating predictive algorithms to achieve
+risk control", 2021 (fixed-sequence testing with several starts).
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import numpy as np
 
 from tilth import stats
 
-__all__ = ["GRID", "Choice", "choose", "refusal"]
+__all__ = ["DELTA", "Choice", "choose"]
 
 DELTA = 0.05
-"""Probability with which the promise may fail over the draw of the rows that decide."""
-STARTS = (0.35, 0.65, 0.9)
-"""Where the grid is entered, as shares of the rows answered: a few answers prove nothing, so the walk does
-not begin at one."""
-GRID = 200
+"""Probability with which the promise may fail over the draw of the deciding rows."""
+STARTS = (0.98, 0.9, 0.75, 0.5)
+"""Where the walk begins, each with its part of DELTA: a weak model has too few rows above 0.98 to prove
+anything there."""
+GRID = np.concatenate([np.arange(0.0, 0.95, 0.005), np.arange(0.95, 0.9995, 0.001)])
+NEVER = 2.0
+"""A threshold that no probability reaches."""
 
 
 @dataclass(frozen=True)
@@ -36,78 +38,60 @@ class Choice:
 
     Attributes
     ----------
-    probability : least probability of an answer; above 1 where no threshold keeps the promise.
-    wanted, delta : the promise: at least `wanted` of the answers are right, with probability 1 - delta.
-    precision : share of right answers among the deciding rows that would be answered, with the exact
-        interval (one-sided low end at delta).
-    answered : share of the deciding rows that would be answered.
+    probability : least probability of an answer; 2 where no threshold can be proven to be good enough.
+    wanted, delta : the promise: at least `wanted` of the answers are right, but for a chance of `delta`.
+    bound : the share that is proven, at least `wanted`; None where nothing is.
+    precision, answered : on the deciding rows; flattered a little, since they chose.
     rows : number of deciding rows.
-    kept : whether the promise can be given.
     """
 
     probability: float
     wanted: float
     delta: float
-    precision: stats.Interval
-    answered: stats.Interval
+    bound: float | None
+    precision: float | None
+    answered: float
     rows: int
-    kept: bool
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise can be given."""
+        return self.bound is not None
 
     def to_json(self) -> dict[str, Any]:
         """The choice as a JSON object."""
-        return asdict(self)
+        return {**asdict(self), "kept": self.kept}
 
 
 def choose(
-    probability: np.ndarray,
-    right: np.ndarray,
-    familiar: np.ndarray,
-    grid: np.ndarray,
-    wanted: float,
-    *,
-    delta: float = DELTA,
+    best: np.ndarray, right: np.ndarray, familiar: np.ndarray, wanted: float, *, delta: float = DELTA
 ) -> Choice:
-    """The lowest threshold at which at least `wanted` of the answers are right.
+    """The lowest threshold at which at least `wanted` of the answers are proven to be right.
 
     Parameters
     ----------
-    probability : (n,) of the best class of each deciding row.
+    best : (n,) probability of the best class of each deciding row.
     right : (n,) whether it is right; False for a row outside the known classes.
     familiar : (n,) whether the row is familiar enough to be answered at all.
-    grid : ascending thresholds, chosen without these rows.
     """
-    grid = np.asarray(grid, dtype=np.float64)
-    answered = np.array([int((familiar & (probability >= t)).sum()) for t in grid], dtype=np.int64)
-    wrong = np.array([int((familiar & (probability >= t) & ~right).sum()) for t in grid], dtype=np.int64)
+    n = len(best)
+    answered, wrong = _counts(best[familiar]), _counts(best[familiar & ~right])
     p = stats.binomial_tail(wrong, answered, 1.0 - wanted)
-    best = _walk(p, grid, delta)
-    n = len(probability)
-    if best is None:
-        none = stats.Interval(float("nan"), 0.0, 1.0)
-        return Choice(2.0, wanted, delta, none, stats.clopper_pearson(0, n), n, False)
-    count, bad = int(answered[best]), int(wrong[best])
-    return Choice(
-        probability=float(grid[best]),
-        wanted=wanted,
-        delta=delta,
-        precision=stats.clopper_pearson(count - bad, count),
-        answered=stats.clopper_pearson(count, n),
-        rows=n,
-        kept=True,
-    )
-
-
-def _walk(p: np.ndarray, grid: np.ndarray, delta: float) -> int | None:
-    """Lowest index of the grid that is rejected by a walk down from one of the starts."""
     found: int | None = None
-    for share in STARTS:
-        at = min(int((1 - share) * len(grid)), len(grid) - 1)
+    for start in STARTS:
+        at = int(np.searchsorted(GRID, start))
         while at >= 0 and p[at] <= delta / len(STARTS):
             found = at if found is None else min(found, at)
             at -= 1
-    return found
+    if found is None:
+        return Choice(NEVER, wanted, delta, None, None, 0.0, n)
+    count, hits = int(answered[found]), int(answered[found] - wrong[found])
+    bound = stats.clopper_pearson(hits, count, 1 - 2 * delta / len(STARTS)).low
+    return Choice(
+        float(GRID[found]), wanted, delta, max(bound, wanted), hits / max(count, 1), count / max(n, 1), n
+    )
 
 
-def refusal(familiar: np.ndarray, share: float) -> float:
-    """Familiarity below which this share of known rows lies."""
-    return float(np.quantile(familiar, share)) if len(familiar) else 0.0
+def _counts(values: np.ndarray) -> np.ndarray:
+    """For each point of the grid how many values are at least so large."""
+    return len(values) - np.searchsorted(np.sort(values), GRID, side="left")

@@ -1,0 +1,274 @@
+"""Build a release: fit the recipe on the head, calibrate, choose thresholds, evaluate, write the bundle.
+
+Rows that decide (temperature, thresholds) are not rows that report. Everything is computed with the weights
+that are shipped, rounded as they are shipped, and by the code that will answer with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tilth import __version__, stats
+from tilth.audit.leakage import leaks
+from tilth.copies import find_copies
+from tilth.data import Snapshot
+from tilth.errors import InputError
+from tilth.release import export
+from tilth.release.abstain import familiarity, softmax
+from tilth.release.bundle import FORMAT, MANIFEST, VERSION
+from tilth.release.decide import Decided, Deciding, decide
+from tilth.release.fitted import Fitted, fit
+from tilth.release.forward import Seen, pack
+from tilth.release.measured import Measured, measure, row_digest
+from tilth.release.released import Outside, Released
+from tilth.signals import Progress, encode_labels
+from tilth.trials import deciding_half, reporting_rows
+from tilth.workspace import TRAIN, Workspace
+
+__all__ = ["ENOUGH", "build"]
+
+ENOUGH = 100
+"""Deciding evaluation rows below which held-out rows of train decide instead."""
+LEAST = 10
+"""Reporting rows below which nothing is reported."""
+SEED = 0
+
+
+def build(
+    ws: Workspace,
+    *,
+    out: Path | None = None,
+    precision: float | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Released:
+    """Release the head of train.
+
+    Parameters
+    ----------
+    out : folder of the bundle; default releases/NAME in the project folder.
+    precision : share of the answers that shall be right; default that of tilth.toml.
+    name : of the release; default that of the project.
+
+    Raises
+    ------
+    Refused : there is nothing to learn from, or the recipe cannot be released.
+    """
+    wanted = ws.config.release.precision if precision is None else precision
+    if not 0 < wanted < 1:
+        raise InputError(f"--precision is {wanted}; give a share between 0 and 1, such as 0.95")
+    name = _name(name or ws.config.name)
+    tell = progress or (lambda step, done, total: None)
+    tell("fit", 0, 1)
+    fitted = fit(ws)
+    tell("calibrate", 0, 1)
+    rows = _Rows.of(ws, fitted)
+    decided = decide(rows.deciding(ws, fitted), wanted, ws.config.release.refuse)
+    tell("evaluate", 0, 1)
+    report = _report(ws, fitted, decided, rows)
+    command = f"tilth release --name {shlex.quote(name)} --precision {wanted:g}"
+    files = dict(fitted.files)
+    files["model/conformal.npy"] = pack(decided.held)
+    files["evaluation.json"] = _json(report.body(command, ws))
+    # the gates and documents of a release join here: tilth.release.gates, tilth.release.documents
+    files[MANIFEST] = export.manifest_bytes(_manifest(ws, fitted, decided, name), files)
+    target = export.write(out or ws.folder / "releases" / name, files)
+    return _released(ws, fitted, decided, report, rows, target, files, name)
+
+
+def _name(name: str) -> str:
+    """A name that can be a folder."""
+    if not name.strip() or name in (".", "..") or any(c in name for c in '/\\:*?"<>|\0\n'):
+        raise InputError(f"{name!r} is no name for a release; give letters and digits with --name")
+    return name.strip()
+
+
+def _json(body: Any) -> bytes:
+    return (json.dumps(body, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Evaluation rows that can be used: of a known class or outside them, without a copy in train."""
+
+    rows: Snapshot
+    truth: np.ndarray
+    decides: np.ndarray
+    reports: np.ndarray
+    notes: tuple[str, ...]
+
+    @staticmethod
+    def of(ws: Workspace, fitted: Fitted) -> _Rows:
+        """Those of the project's evaluation set."""
+        evaluation, text = ws.evaluation(), ws.config.columns.text
+        _, truth = encode_labels(evaluation.labels, fitted.classes)
+        outside = ws.config.release.outside
+        away = np.array([bool(outside) and x == outside for x in evaluation.labels], dtype=bool)
+        texts, threshold = fitted.train.texts(text), ws.config.copies.threshold
+        found = find_copies([*texts, *evaluation.texts(text)], threshold=threshold, floor=threshold)
+        copied = leaks(found, len(texts))[1]
+        usable = ((truth >= 0) | away) & ~copied
+        decides = usable & deciding_half(evaluation.ids)
+        if (decides & (truth >= 0)).sum() < ENOUGH:
+            decides = np.zeros(len(evaluation), dtype=bool)
+        free = reporting_rows(ws, evaluation)[0] & usable & ~decides
+        unknown = int(((truth < 0) & ~away).sum())
+        notes = []
+        if copied.any():
+            notes.append(f"{int(copied.sum()):,} evaluation rows have a copy in train and were left out")
+        if unknown:
+            notes.append(
+                f"{unknown:,} evaluation rows have a label that train does not know and were left out; if "
+                "it means that a row belongs to no class, name it in tilth.toml under [release] outside"
+            )
+        return _Rows(evaluation, truth, decides, free, tuple(notes))
+
+    def deciding(self, ws: Workspace, fitted: Fitted) -> Deciding:
+        """The rows that decide: half of the evaluation rows, or held-out rows of train."""
+        text = ws.config.columns.text
+        at = np.flatnonzero(self.decides)
+        if len(at):
+            seen = fitted.model.run(self.rows.take(at.tolist()).texts(text))
+            words = f"{len(at):,} evaluation rows: the half that decides"
+            return Deciding(seen, self.truth[at], words)
+        texts = fitted.train.texts(text)
+        seen = fitted.held_out(texts, ws.config.copies.threshold)
+        words = f"{len(texts):,} rows of train, each held out in turn: there are too few evaluation rows"
+        return Deciding(seen, fitted.labels, words)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What the reporting rows say."""
+
+    words: str
+    measured: Measured | None
+    refused: stats.Interval | None
+    outside: Outside | None
+    scored: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    def body(self, command: str, ws: Workspace) -> dict[str, Any]:
+        """evaluation.json"""
+        return {
+            "command": command,
+            "seed": SEED,
+            "train": ws.head(TRAIN).id,
+            "evaluation": ws.eval_id(),
+            "reported_on": self.words,
+            "measured": self.measured and self.measured.to_json(),
+            "refused": self.refused and asdict(self.refused),
+            "outside": self.outside and asdict(self.outside),
+            "scored": list(self.scored),
+        }
+
+
+def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Report:
+    """Score the rows that decided nothing."""
+    text = ws.config.columns.text
+    inside = np.flatnonzero(rows.reports & (rows.truth >= 0))
+    if len(inside) < LEAST:
+        few = f"only {len(inside)} evaluation rows are left to report on"
+        return _Report(few if len(rows.rows) else "no evaluation rows", None, None, None, (), ())
+    known = rows.rows.take(inside.tolist())
+    seen = fitted.model.run(known.texts(text))
+    p, reasons, strange = _answers(seen, decided)
+    counts = Counter(fitted.classes[c] for c in fitted.labels)
+    measured = measure(
+        p,
+        rows.truth[inside],
+        reasons == 0,
+        classes=fitted.classes,
+        metric=ws.config.goal.metric,
+        slices=ws.named_slices(known),
+        trained=dict(counts),
+    )
+    away = np.flatnonzero(rows.reports & (rows.truth < 0))
+    strangers = fitted.outside.texts(text) + rows.rows.take(away.tolist()).texts(text)
+    outside = None
+    if strangers:
+        refused = int((_answers(fitted.model.run(strangers), decided)[1] != 0).sum())
+        outside = Outside(len(strangers), stats.clopper_pearson(refused, len(strangers)))
+    texts = known.texts(text)
+    scored = sorted(row_digest(t, label) for t, label in zip(texts, known.labels, strict=True))
+    return _Report(
+        words=f"{len(inside):,} evaluation rows that decided nothing",
+        measured=measured,
+        refused=stats.clopper_pearson(int(strange.sum()), len(strange)),
+        outside=outside,
+        scored=tuple(scored),
+        ids=tuple(known.ids),
+    )
+
+
+def _answers(seen: Seen, decided: Decided) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities, numbers of reasons, and which rows are unlike what was learned."""
+    p = softmax(seen.logits * np.float32(decided.calibration.temperature))
+    familiar = familiarity(seen)
+    best = p.max(axis=1, initial=0.0)
+    reasons = decided.abstention.reasons(best, familiar, seen.known)
+    return p, reasons, familiar < decided.abstention.familiar
+
+
+def _manifest(ws: Workspace, fitted: Fitted, decided: Decided, name: str) -> dict[str, Any]:
+    version, columns = ws.head(TRAIN), ws.config.columns
+    return {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "tilth": __version__,
+        "name": name,
+        "created": version.created,
+        "recipe": ws.recipe.name,
+        "data": {"train": version.id, "rows": len(fitted.train), "evaluation": ws.eval_id()},
+        "text": columns.text,
+        "label": columns.label,
+        "classes": list(fitted.classes),
+        "calibration": asdict(decided.calibration),
+        "abstention": decided.settings(),
+        "model": dict(fitted.settings),
+    }
+
+
+def _released(
+    ws: Workspace,
+    fitted: Fitted,
+    decided: Decided,
+    report: _Report,
+    rows: _Rows,
+    target: Path,
+    files: dict[str, bytes],
+    name: str,
+) -> Released:
+    wanted, measured = decided.choice.wanted, report.measured
+    parts = measured.parts if measured else ()
+    missed = [p.name for p in parts if p.kind == "class" and p.precision and p.precision.high < wanted]
+    version = ws.head(TRAIN)
+    return Released(
+        path=target,
+        id=hashlib.sha256(files[MANIFEST]).hexdigest()[:16],
+        name=name,
+        created=version.created,
+        recipe=ws.recipe.name,
+        version=version.id,
+        eval_version=ws.eval_id(),
+        rows=len(fitted.train),
+        classes=len(fitted.classes),
+        decided_on=decided.words,
+        reported_on=report.words,
+        choice=decided.choice,
+        measured=measured,
+        refused=report.refused,
+        outside=report.outside,
+        missed=missed,
+        megabytes=round(sum(map(len, files.values())) / 1e6, 3),
+        files=len(files),
+        notes=rows.notes,
+    )

@@ -1,0 +1,109 @@
+"""What the verbs about releases print."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tilth.report.format import count, items, mapping, number, one_line, share
+from tilth.report.screen import Col, Screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+__all__ = ["predicted", "release", "summary"]
+
+Json = Mapping[str, Any]
+WORST = 5
+
+
+def release(console: Console, body: Json) -> None:
+    """One screen: what was released, how good it is, what it promises; then the weakest classes."""
+    screen, choice = Screen(console), mapping(body.get("choice"))
+    screen.line(
+        screen.text("release ", "bold"),
+        screen.data(body.get("name"), 60, "bold"),
+        f"  {one_line(body.get('id'), 16)}  {one_line(body.get('recipe'), 60)}  "
+        f"{count(body.get('rows'))} rows, {count(body.get('classes'))} classes",
+    )
+    measured = mapping(body.get("measured"))
+    if measured:
+        metric = str(measured.get("metric", "")).replace("_", " ")
+        screen.line(f"{metric} ", _span(measured.get("score"), measured.get("metric") == "log_loss"))
+        screen.line("calibration error ", _span(measured.get("calibration")))
+        if measured.get("precision"):
+            screen.line(
+                "answers ", _span(measured.get("answered")), " of the rows; right are ",
+                _span(measured.get("precision")),
+            )  # fmt: skip
+    screen.line(f"measured on {one_line(body.get('reported_on'), 200)}", style="dim")
+    wanted = share(choice.get("wanted"))
+    if choice.get("kept"):
+        screen.line(
+            f"promise: at least {wanted} of the answers are right, from a probability of "
+            f"{number(choice.get('probability')) or 0:.3f} on (chance of a broken promise: "
+            f"{share(choice.get('delta'))}; decided on {one_line(body.get('decided_on'), 200)})"
+        )
+    else:
+        screen.line(
+            f"it answers nothing: no threshold can be proven to keep {wanted} of the answers right "
+            f"(decided on {one_line(body.get('decided_on'), 200)}). Ask for less with --precision, or give "
+            "more evaluation rows",
+            style="bold",
+        )
+    outside = mapping(body.get("outside"))
+    if outside:
+        screen.line(
+            "refuses ", _span(outside.get("refused")), f" of {count(outside.get('rows'))} rows outside the "
+            "known classes",
+        )  # fmt: skip
+    if missed := body.get("missed"):
+        names = ", ".join(one_line(x, 40) for x in list(missed)[:WORST])
+        more = f" and {len(missed) - WORST} more" if len(missed) > WORST else ""
+        screen.line(f"classes whose answers are less often right than {wanted}: {names}{more}")
+    for note in body.get("notes") or ():
+        screen.line(screen.data(note, 400))
+    screen.line(f"{number(body.get('megabytes')) or 0:.1f} MB in {one_line(body.get('path'), 300)}")
+    _classes(screen, measured)
+    screen.next(f"tilth predict {shlex.quote(str(body.get('path')))} FILE --out ANSWERS.csv")
+
+
+def _span(value: Any, plain: bool = False) -> str:
+    """A value with its interval."""
+    found = mapping(value)
+    if plain:
+        return f"{number(found.get('value')) or 0:.3f}"
+    return f"{share(found.get('value'))} [{share(found.get('low'))}, {share(found.get('high'))}]"
+
+
+def _classes(screen: Screen, measured: Json) -> None:
+    """The classes whose answers are least often right."""
+    said = [p for p in items(measured.get("parts")) if p.get("kind") == "class" and p.get("precision")]
+    said.sort(key=lambda p: number(mapping(p["precision"]).get("value")) or 0.0)
+    if not said:
+        return
+    screen.line()
+    columns = [Col("weakest classes"), Col("rows", "num"), Col("answered", "num"), Col("right", "num")]
+    lines: list[list[str | Text]] = [
+        [screen.data(p.get("name"), 60), count(p.get("rows")), _span(p["answered"]), _span(p["precision"])]
+        for p in said[:WORST]
+    ]
+    screen.table(columns, lines)
+
+
+def summary(body: Json) -> str:
+    """One sentence about answered rows."""
+    rows, answered = int(body.get("rows") or 0), int(body.get("answered") or 0)
+    words = f"{rows:,} rows, {answered:,} answered"
+    if reasons := mapping(body.get("reasons")):
+        words += "; " + ", ".join(f"{int(n):,} {reason}" for reason, n in reasons.items())
+    return words + (f"; {int(body['bad']):,} could not be read" if body.get("bad") else "")
+
+
+def predicted(console: Console, body: Json) -> None:
+    """How many rows were answered, and where the answers are."""
+    screen = Screen(console)
+    screen.line(summary(body))
+    screen.line("written: ", screen.data(body.get("file"), 300))
