@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from tilth.signals import Progress
 
-__all__ = ["CollectGain", "LearningCurves", "collect_gains", "learning_curves"]
+__all__ = ["CollectGain", "LearningCurves", "adding", "collect_gains", "known", "learning_curves"]
 
 LEVEL, FOLDS, LEAST, FEW = 0.8, 3, 30, 5
 HORIZONS = (1.5, 2.0)
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,43 @@ def learning_curves(
     ------
     TrialError : too few labelled rows, or one class only.
     """
+    found = known(ws, worth=worth)
+    if found is not None:
+        return found
     version, eval_id = ws.head(TRAIN), ws.eval_id()
-    key = ws.key("curves", VERSION, version.id, eval_id)
-    body = ws.store.record("curves", key)
-    if body is None:
-        began = time.process_time()
-        body = _measure(ws, progress)
-        body["version"], body["eval_version"], body["recipe"] = version.id, eval_id, ws.recipe.name
-        body["seconds"] = round(time.process_time() - began, 2)
-        ws.store.put_record("curves", key, body, subject=version.id, now=ws.clock())
+    began = time.process_time()
+    body = _measure(ws, progress)
+    body["version"], body["eval_version"], body["recipe"] = version.id, eval_id, ws.recipe.name
+    body["seconds"] = round(time.process_time() - began, 2)
+    ws.store.put_record("curves", _key(ws), body, subject=version.id, now=ws.clock())
     return LearningCurves(_judged(ws, body, ws.config.collect.worth if worth is None else worth))
+
+
+def known(ws: Workspace, *, worth: float | None = None) -> LearningCurves | None:
+    """The curves of the head of train where they were measured; None before."""
+    body = ws.store.record("curves", _key(ws))
+    worth = ws.config.collect.worth if worth is None else worth
+    return None if body is None else LearningCurves(_judged(ws, body, worth))
+
+
+def _key(ws: Workspace) -> str:
+    return ws.key("curves", VERSION, ws.head(TRAIN).id, ws.eval_id())
+
+
+def adding(body: dict[str, Any], rows: int) -> dict[str, Any] | None:
+    """What so many more rows like those at hand would bring, on straight lines between the forecasts.
+
+    Parameters
+    ----------
+    body : the JSON object of the curves.
+    rows : from 1 up; None is returned without a forecast, or for more rows than there are now.
+    """
+    points = body["choice"]["add"]
+    if not points or not 0 < rows <= points[-1]["rows"]:
+        return None
+    at = [0, *(p["rows"] for p in points)]
+    found = {k: float(np.interp(rows, at, [0.0, *(p[k] for p in points)])) for k in ("gain", "low", "high")}
+    return {"rows": rows, **found}
 
 
 def _judged(ws: Workspace, body: dict[str, Any], worth: float) -> dict[str, Any]:
@@ -318,7 +345,12 @@ def _classes_json(
         drawn = [float(v) for v in np.quantile(gains.of(c, add), tails)] if add else [None] * 3
         own = [float(v) for v in np.quantile(gains.own_of(c, add), tails)] if add else [None] * 3
         fitted = curves[c]
-        twice = None
+        twice, seen_at = None, []
+        if fitted is not None:
+            p, top = fitted.points, 0.0 if fitted.loss else 1.0
+            seen_at = [
+                {"rows": int(m), "value": float(top - e)} for m, e in zip(p.sizes, p.errors, strict=True)
+            ]
         if fitted is not None and not fitted.refused:
             twice = fitted.forecast(round(2 * fitted.points.sizes[-1]), level=LEVEL).to_json()
         out.append(
@@ -333,6 +365,7 @@ def _classes_json(
                 "recall_gain": own[0],
                 "recall_low": own[1],
                 "recall_high": own[2],
+                "points": seen_at,
                 "twice": twice,
                 "refused": "too few held-out rows" if fitted is None else fitted.refused,
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,8 +27,12 @@ from tilth.workspace import TRAIN, Workspace
 if TYPE_CHECKING:
     import pandas
 
+    from tilth.audit.base import View
+
 __all__ = ["Confusions", "Kept", "SliceLine", "SliceTable", "confusions", "keep", "known", "slices"]
 
+CELLS = 2_000
+"""Cells of the confusion matrix that are kept."""
 LEAST_FIT = 0.5
 """F1 below which words stand for other rows than the cluster that they were made of."""
 
@@ -68,6 +73,22 @@ class SliceLine:
     floor: float | None = None
     held: bool | None = None
 
+    def difference(self) -> dict[str, float | None]:
+        """Score inside less score outside, with its 95 % interval made of both intervals.
+
+        References
+        ----------
+        Newcombe, Statistics in Medicine 1998 (method 10).
+        """
+        a, b, low, high = self.score, self.outside, self.outside_low, self.outside_high
+        if a is None or b is None or low is None or high is None:
+            return {"difference": None, "difference_low": None, "difference_high": None}
+        return {
+            "difference": a - b,
+            "difference_low": a - b - math.hypot(a - self.low, high - b),
+            "difference_high": a - b + math.hypot(self.high - a, b - low),
+        }
+
 
 @dataclass(frozen=True)
 class SliceTable:
@@ -87,13 +108,17 @@ class SliceTable:
 
     def to_json(self) -> dict[str, Any]:
         """The table as a JSON object."""
-        lines = [asdict(s) | {"words": list(s.words)} for s in self.slices]
+        lines = [asdict(s) | {"words": list(s.words), **s.difference()} for s in self.slices]
         return {"version": self.version, "metric": self.metric, "slices": lines, "tried": dict(self.tried)}
 
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> SliceTable:
         """The inverse of to_json."""
-        lines = tuple(SliceLine(**{**s, "words": tuple(s["words"])}) for s in body["slices"])
+        known = SliceLine.__dataclass_fields__
+        lines = tuple(
+            SliceLine(**{k: tuple(v) if k == "words" else v for k, v in s.items() if k in known})
+            for s in body["slices"]
+        )
         return SliceTable(body["version"], body["metric"], lines, body["tried"])
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -118,14 +143,19 @@ class Confusions:
     ----------
     version : of train.
     pairs : evidence of TIL602, most rows above expectation first.
+    classes : name, rows that judge, and how many of them a model that did not see them gets right.
+    cells : given, predicted and rows of each cell off the diagonal, most rows first, at most 2,000.
     """
 
     version: str
     pairs: Sequence[Mapping[str, Any]]
+    classes: Sequence[Mapping[str, Any]] = ()
+    cells: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The pairs as a JSON object."""
-        return {"version": self.version, "pairs": [dict(p) for p in self.pairs]}
+        """The pairs and the matrix as a JSON object."""
+        parts = {"pairs": self.pairs, "classes": self.classes, "cells": self.cells}
+        return {"version": self.version, **{k: [dict(x) for x in v] for k, v in parts.items()}}
 
     def to_pandas(self) -> pandas.DataFrame:
         """One line a pair."""
@@ -281,9 +311,35 @@ def _floored(ws: Workspace, s: SliceLine, outcome: Outcome | None, mask: np.ndar
 
 
 def confusions(ws: Workspace, progress: Progress | None = None) -> Confusions:
-    """Pairs of classes that are confused, from the audit."""
+    """Pairs of classes that are confused, from the audit, and the whole matrix; kept."""
     audit = ws.audit(progress)
-    return Confusions(audit.version, [f.evidence for f in audit.of("TIL602")])
+    key = ws.key("confusions", ws.audit_key(audit.version))
+    known = ws.store.record("confusions", key)
+    if known is None:
+        known = _matrix(ws.view(progress))
+        ws.store.put_record("confusions", key, known, subject=audit.version, now=ws.clock())
+    return Confusions(audit.version, [f.evidence for f in audit.of("TIL602")], **known)
+
+
+def _matrix(view: View) -> dict[str, list[dict[str, Any]]]:
+    """Classes and cells of the confusion matrix of rows that judge, out of sample."""
+    s = view.signals
+    rows, wrong = judging_rows(view)
+    k, given = len(s.classes), s.labels[rows]
+    predicted = s.probabilities[rows].argmax(axis=1) if len(rows) else np.zeros(0, int)
+    size, right = np.bincount(given, minlength=k), np.bincount(given[~wrong], minlength=k)
+    codes, counts = np.unique(given[wrong] * k + predicted[wrong], return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:CELLS]
+    return {
+        "classes": [
+            {"name": name, "rows": int(n), "right": int(m)}
+            for name, n, m in zip(s.classes, size, right, strict=True)
+        ],
+        "cells": [
+            {"given": s.classes[c // k], "predicted": s.classes[c % k], "rows": n}
+            for c, n in zip(codes[order].tolist(), counts[order].tolist(), strict=True)
+        ],
+    }
 
 
 def keep(ws: Workspace, name: str, floor: float | None = None, progress: Progress | None = None) -> Kept:

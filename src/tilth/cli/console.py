@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,7 +86,10 @@ def folder_of(options: argparse.Namespace, data: str | None) -> Path:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on a terminal; one plain line a step elsewhere."""
+    """Bars on a terminal; one plain line a step elsewhere, or JSON for a program that asks for it."""
+    if os.environ.get("TILTH_PROGRESS") == "json":
+        yield _told
+        return
     if not sys.stderr.isatty():
         seen: set[str] = set()
 
@@ -117,6 +121,12 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[step], completed=done, total=total or None, visible=True)
 
         yield bar
+
+
+def _told(step: str, done: int, total: int) -> None:
+    """Progress as one JSON object a line."""
+    sys.stderr.write(json.dumps({"step": step, "done": done, "total": total}) + "\n")
+    sys.stderr.flush()
 
 
 def out(options: argparse.Namespace, body: Any, show: Callable[[Console, Any], None]) -> None:

@@ -12,7 +12,7 @@ from tilth.report.format import Measure, count, items, mapping, measure_of, minu
 from tilth.report.markup import Column, Html, data, join, num, page, sections, table, tag
 from tilth.report.plot import Frame, Series, chart
 
-__all__ = ["render"]
+__all__ = ["class_chart", "parts", "render"]
 
 Json = Mapping[str, Any]
 CLASSES = 40
@@ -30,13 +30,7 @@ def render(body: Json) -> str:
     str
         A page without script or address.
     """
-    measure = measure_of(body)
-    found = [
-        ("curve", f"{measure.name} by training rows", _whole(body, measure)),
-        ("classes", "Where to collect first", _classes(items(body.get("classes")), measure)),
-        ("choice", "Quality against quantity", _choice(mapping(body.get("choice")), measure)),
-    ]
-    shown = [(key, title, part) for key, title, part in found if part is not None]
+    shown = parts(body)
     top = tag(
         "header",
         tag("p", "Tilth learning curve", class_="over"),
@@ -53,6 +47,38 @@ def render(body: Json) -> str:
     )
     whole = tag("body", top, tag("main", *sections(shown), id="main"))
     return page(f"{one_line(body.get('project'), 60)} · learning curve", whole, "report.css", "curve.css")
+
+
+def parts(body: Json) -> list[tuple[str, str, Html]]:
+    """Key, heading and what is shown of each part of the result that there is."""
+    measure = measure_of(body)
+    found = [
+        ("curve", f"{measure.name} by training rows", _whole(body, measure)),
+        ("classes", "Where to collect first", _classes(items(body.get("classes")), measure)),
+        ("choice", "Quality against quantity", _choice(mapping(body.get("choice")), measure)),
+    ]
+    return [(key, title, part) for key, title, part in found if part is not None]
+
+
+def class_chart(c: Json) -> Html | None:
+    """Recall of one class as all classes grow, and what is expected at twice the rows."""
+    points = _rows(items(c.get("points")), "rows", "value", factor=100.0)
+    ahead = _rows([mapping(c.get("twice"))], "rows", "value", "low", "high", factor=100.0)
+    if len(points) < 2:
+        return None
+    now = points[-1]
+    band = [(now[0], now[1], now[1]), *((x, a, b) for x, _, a, b in ahead)] if ahead else []
+    line = [(x, y) for x, y in points]
+    after = [(now[0], now[1]), *((x, y) for x, y, _, _ in ahead)] if ahead else []
+    series = [
+        Series("", "", line=line, marks=[(x, y, y, y) for x, y in points]),
+        Series("", "ahead", line=after, band=band, marks=[(x, y, a, b) for x, y, a, b in ahead], full=False),
+    ]
+    frame = Frame.of(series)
+    return chart(
+        frame, series, label=f"recall of {one_line(c.get('name'), 60)} by training rows of all classes",
+        x_ticks=[f"{10**t:,.0f}" for t in frame.x.ticks], y_unit=" %", x_name="training rows", now=now[0],
+    )  # fmt: skip
 
 
 def _rows(points: Sequence[Json], *keys: str, factor: float = 1.0) -> list[tuple[float, ...]]:

@@ -15,7 +15,7 @@ from statistics import median
 from tilth.report.format import Tone
 from tilth.report.markup import Html, join, tag
 
-__all__ = ["Axis", "axis_of", "bar", "dumbbell", "forest_axis", "interval_mark", "ruler", "score_mark"]
+__all__ = ["Axis", "axis_of", "bar", "dumbbell", "forest_axis", "interval_mark", "ruler", "score_mark", "slice_mark"]
 
 INSET = 5.0
 SHAPES = {"better": "M-6 5L0 -6L6 5Z", "worse": "M-6 -5L0 6L6 -5Z"}
@@ -160,6 +160,26 @@ def score_mark(axis: Axis, span: tuple[float | None, float | None, float | None]
     if value is not None:
         parts.append(_at(axis.at(value), tag("circle", r="5.5", class_="mark")))
     return _picture(*parts, class_=which)
+
+
+def slice_mark(
+    axis: Axis, span: tuple[float | None, ...], *, outside: float | None, floor: float | None, tone: Tone
+) -> Html:
+    """A score with its interval, that of all other rows as a tick, and the floor as a dashed line."""
+    value, low, high = span
+    parts: list[Html | None] = [_grid(axis)]
+    if floor is not None:
+        x = _pc(axis.at(floor))
+        parts.append(tag("line", x1=x, x2=x, y1="0", y2="100%", class_="least"))
+    if outside is not None:
+        parts.append(_at(axis.at(outside), tag("path", d="M0 -8V8", class_="elsewhere")))
+    if low is not None and high is not None:
+        parts += [_line(axis.at(low), axis.at(high), "whisker"), _ends(axis, low, high)]
+    if value is not None:
+        shape = SHAPES.get(tone)
+        mark = tag("path", d=shape, class_="mark") if shape else tag("circle", r="4.5", class_="mark")
+        parts.append(_at(axis.at(value), mark))
+    return _picture(*parts, class_=tone)
 
 
 def bar(value: float | None, top: float, *, ghost: float | None = None) -> Html:

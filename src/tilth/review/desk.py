@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
 from tilth import patch as patches
 from tilth.errors import InputError, TilthError
 from tilth.plan import last_plan
+from tilth.review.jobs import Jobs
+from tilth.review.looks import Looks
 from tilth.verdicts import DECISIONS, Said, Verdict
 from tilth.worklist import Worklist, worklist
 from tilth.workspace import EVAL, TRAIN
@@ -21,35 +21,7 @@ from tilth.workspace import EVAL, TRAIN
 if TYPE_CHECKING:
     from tilth.project import Project
 
-__all__ = ["Desk", "Job"]
-
-
-@dataclass
-class Job:
-    """A trial in a process of its own, so that a busy model never delays a verdict.
-
-    Attributes
-    ----------
-    patch : id of the patch.
-    process : the command line at work.
-    step : the newest line of its progress.
-    """
-
-    patch: str
-    process: subprocess.Popen[str]
-    step: str = "starting"
-    tail: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """State: running, done (measured, whatever the verdict) or failed; none where none was begun here."""
-        code = self.process.poll()
-        state = "running" if code is None else "done" if code in (0, 3, 4) else "failed"
-        return {
-            "patch": self.patch,
-            "state": state,
-            "step": self.step,
-            "error": self.tail * (state == "failed"),
-        }
+__all__ = ["Desk"]
 
 
 class Desk:
@@ -61,16 +33,17 @@ class Desk:
 
     Attributes
     ----------
+    jobs, looks : trials and the like in processes of their own; tables that take a while.
     alone : to be held while something is computed on the rows: what is kept in memory has one user at a time.
         Verdicts are written without it, so they never wait for a plan.
     """
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.alone, self._jobs_lock = threading.Lock(), threading.Lock()
+        self.alone = threading.Lock()
+        self.jobs, self.looks = Jobs(str(project.folder)), Looks(project, self.alone)
         self._list: Worklist | None = None
         self._plan: tuple[tuple[str, str, int], dict[str, Any]] | None = None
-        self._jobs: dict[str, Job] = {}
         self._planner: threading.Thread | None = None
         self.step, self.error = "", ""
         project.progress = self._progress
@@ -171,24 +144,17 @@ class Desk:
     def try_out(self, ref: str) -> dict[str, Any]:
         """Begin the trial of a patch, unless it is at work already."""
         name = self.project.workspace.store.patch_info(ref).id
-        with self._jobs_lock:
-            job = self._jobs.get(name)
-            if job is None or job.process.poll() is not None:
-                where = ["--project", str(self.project.folder)]
-                command = [sys.executable, "-m", "tilth.cli", "trial", name, "--json", *where]
-                process = subprocess.Popen(
-                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                    text=True, encoding="utf-8", errors="replace",
-                )  # fmt: skip
-                job = self._jobs[name] = Job(name, process)
-                threading.Thread(target=_follow, args=(job,), daemon=True).start()
-        return job.to_json()
+        return {"patch": name, **self.jobs.begin(f"trial {name}", ["trial", name])}
 
     def job(self, ref: str) -> dict[str, Any]:
         """How far the trial of a patch is."""
         name = self.project.workspace.store.patch_info(ref).id
-        job = self._jobs.get(name)
-        return job.to_json() if job else {"patch": name, "state": "none", "step": "", "error": ""}
+        return {"patch": name, **self.jobs.state(f"trial {name}")}
+
+    def cancel(self, ref: str) -> dict[str, Any]:
+        """End the trial of a patch."""
+        name = self.project.workspace.store.patch_info(ref).id
+        return {"patch": name, **self.jobs.cancel(f"trial {name}")}
 
     def history(self) -> list[dict[str, Any]]:
         """Versions of both data sets with the measured effect of the patch that made each."""
@@ -202,18 +168,7 @@ class Desk:
 
     def close(self) -> None:
         """End the trials that are at work."""
-        for job in self._jobs.values():
-            if job.process.poll() is None:
-                job.process.terminate()
-
-
-def _follow(job: Job) -> None:
-    """Read the progress of a trial line by line."""
-    assert job.process.stderr is not None
-    for line in job.process.stderr:
-        job.step = line.strip() or job.step
-        job.tail = f"{job.tail}{line}"[-2_000:]
-    job.process.wait()
+        self.jobs.close()
 
 
 def _said(item: Mapping[str, Any]) -> Said:
