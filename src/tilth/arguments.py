@@ -223,6 +223,7 @@ def _slice_verbs(verb: Verb) -> None:
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="groups to show (default 20)")
     p = verb("curve", "what more rows would bring: learning curves, where to collect, review or add")
     p.add_argument("--class", dest="of_class", metavar="NAME", help="only this class")
+    p.add_argument("--add", type=_count, metavar="N", help="also what N more rows like these would bring")
     p.add_argument("--worth", type=_share, metavar="GAIN", help="least gain worth it (default: tilth.toml)")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="classes to show (default 10)")
     p.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page")

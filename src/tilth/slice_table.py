@@ -114,11 +114,9 @@ class SliceTable:
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> SliceTable:
         """The inverse of to_json."""
-        known = SliceLine.__dataclass_fields__
-        lines = tuple(
-            SliceLine(**{k: tuple(v) if k == "words" else v for k, v in s.items() if k in known})
-            for s in body["slices"]
-        )
+        names = SliceLine.__dataclass_fields__
+        fields = [{k: v for k, v in s.items() if k in names} for s in body["slices"]]
+        lines = tuple(SliceLine(**f | {"words": tuple(f["words"])}) for f in fields)
         return SliceTable(body["version"], body["metric"], lines, body["tried"])
 
     def to_pandas(self) -> pandas.DataFrame:

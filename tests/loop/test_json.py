@@ -113,7 +113,7 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "plan", js("plan", *p, cwd=work)
     yield "ledger", js("ledger", *p, cwd=work)
     yield "curve", js("curve", *p, cwd=work)
-    yield "curve", js("curve", "--class", "cards", "--out", "c.html", *p, cwd=work)
+    yield "curve", js("curve", "--class", "cards", "--add", "40", "--out", "c.html", *p, cwd=work)
     yield "slices", js("slices", *p, cwd=work)
     yield "confusions", js("confusions", *p, cwd=work)
     yield "duplicates", js("duplicates", *p, cwd=work)

@@ -12,12 +12,14 @@ __all__ = ["VERBS"]
 
 def _curve(options: argparse.Namespace) -> int:
     from tilth.files import write_text
-    from tilth.learning import class_of
+    from tilth.learning import adding, class_of
     from tilth.report import curves
 
     with open_project(options) as project:
         body = project.curve(worth=options.worth).to_json()
         name = project.workspace.config.name
+    if options.add is not None:
+        body = body | {"adding": adding(body, options.add)}
     if options.out:
         from tilth.report.curve_page import render
 

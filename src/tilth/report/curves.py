@@ -86,6 +86,11 @@ def _whole(screen: Screen, body: Json, measure: Measure) -> None:
     )  # fmt: skip
     screen.line()
     screen.line(screen.data(body.get("advice"), 400), ".", style="bold")
+    if "adding" in body:
+        more = mapping(body["adding"])
+        change = f"{measure.change(more.get('gain'))} {measure.span(more.get('low'), more.get('high'))}"
+        known = f"{count(more.get('rows'))} more rows like these: {change} expected."
+        screen.line(known if more else "No forecast for so many rows.")
 
 
 def _sparks(screen: Screen, values: Sequence[float | None]) -> list[str]:

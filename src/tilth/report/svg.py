@@ -15,7 +15,17 @@ from statistics import median
 from tilth.report.format import Tone
 from tilth.report.markup import Html, join, tag
 
-__all__ = ["Axis", "axis_of", "bar", "dumbbell", "forest_axis", "interval_mark", "ruler", "score_mark", "slice_mark"]
+__all__ = [
+    "Axis",
+    "axis_of",
+    "bar",
+    "dumbbell",
+    "forest_axis",
+    "interval_mark",
+    "ruler",
+    "score_mark",
+    "slice_mark",
+]
 
 INSET = 5.0
 SHAPES = {"better": "M-6 5L0 -6L6 5Z", "worse": "M-6 -5L0 6L6 -5Z"}

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from tilth import __version__
 from tilth.errors import HeadMoved, InputError, NotFound, ProjectBusy, Refused, StaleOp, TilthError
 from tilth.report.format import finite
+from tilth.review.api.explore import ExploreActions
 from tilth.review.api.patches import PatchActions
 from tilth.review.api.rows import RowActions
 from tilth.review.api.sets import SetActions
@@ -41,7 +42,7 @@ def build(desk: Desk) -> fastapi.FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.add_exception_handler(TilthError, _explain)
-    for actions in (RowActions(desk), PatchActions(desk), SetActions(desk)):
+    for actions in (RowActions(desk), PatchActions(desk), SetActions(desk), ExploreActions(desk)):
         for method, path, handler in actions.routes():
             app.add_api_route(f"/api{path}", handler, methods=[method], response_class=Body)
     for path, page in pages(desk):

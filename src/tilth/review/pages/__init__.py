@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tilth.review.desk import Desk
+from tilth.review.pages.explore import ExplorePages
 from tilth.review.pages.patches import PatchPages
 from tilth.review.pages.work import WorkPages
 from tilth.review.routes import PageRoute
@@ -12,4 +13,4 @@ __all__ = ["pages"]
 
 def pages(desk: Desk) -> list[PageRoute]:
     """Path and handler of each page."""
-    return [*WorkPages(desk).routes(), *PatchPages(desk).routes()]
+    return [*WorkPages(desk).routes(), *PatchPages(desk).routes(), *ExplorePages(desk).routes()]

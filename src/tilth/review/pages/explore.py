@@ -50,13 +50,14 @@ class ExplorePages(Frame):
         body = look.body
         found = body["slices"] if body else []
         shown = [s for s in found if _wanted(s, kind, q)]
-        axis = svg.axis_of([100 * v for s in shown for v in (s["low"], s["high"], s["outside"]) if v is not None])
+        axis = svg.axis_of(
+            [100 * v for s in shown for v in (s["low"], s["high"], s["outside"]) if v is not None]
+        )
         measure = self.measure()
         return self.page(
             "slices.html", "slices", look=look, step=self.desk.step, kind=kind, q=q, measure=measure.name.lower(),
             kinds=[(k, name, sum(s["kind"] == k for s in found)) for k, name in KINDS],
-            ruler=svg.ruler(axis, f"share right with its 95 % interval, axis from {axis.low:g} to {axis.high:g} %"),
-            lines=[_slice(s, axis, measure, self.desk.project.workspace.config.columns.label) for s in shown],
+            ruler=svg.ruler(axis, words), lines=[_slice(s, axis, measure, label) for s in shown],
             left=sum(s["kind"] == "class" for s in found) - sum(s["kind"] == "class" for s in shown),
             tried=sum(body["tried"].values()) if body else 0,
             said=self.plan_says(look, "TIL601"),
@@ -98,7 +99,7 @@ class ExplorePages(Frame):
         of : one class.
         """
         found = known(self.desk.project.workspace)
-        body, measure = found and found.to_json(), self.measure()
+        body, measure = found.to_json() if found else None, self.measure()
         job = self.desk.jobs.state("curve")
         one, missing = None, ""
         if body and of:
@@ -113,7 +114,8 @@ class ExplorePages(Frame):
             most=body["choice"]["add"][-1]["rows"] if body and body["choice"]["add"] else 0,
             parts=parts(body) if body else [], small=[_class(c, measure) for c in small],
             more=more and change_text({"value": more["gain"], **more}, measure),
-            classes=sorted(c["name"] for c in body["classes"]) if body else [], verdict=body and _verdict(body),
+            classes=sorted(c["name"] for c in body["classes"]) if body else [],
+            verdict=body and _verdict(body),
             said=self.plan_says(Look(body, body is not None), "collect"),
         )  # fmt: skip
 
@@ -136,12 +138,13 @@ def _slice(s: Json, axis: svg.Axis, measure: Measure, label: str) -> dict[str, A
     low, high = s["difference_low"], s["difference_high"]
     tone = "worse" if high is not None and high < 0 else "better" if low is not None and low > 0 else "none"
     name = s["name"].removeprefix(f"{label} = ") if s["kind"] == "class" else s["name"]
-    rows = {"given": name} if s["kind"] == "class" else {} if s["kind"] == "whole" else {"slice": name}
+    rows = _rows(s, name)
     floor = number(s["floor"])
     return dict(s) | {
         "called": name,
         "mark": svg.slice_mark(
-            axis, (_pc(s["score"]), _pc(s["low"]), _pc(s["high"])), outside=_pc(s["outside"]),
+            axis, tuple(_pc(s[k]) if s["rows"] else None for k in ("score", "low", "high")),
+            outside=_pc(s["outside"]),
             floor=_pc(floor) if measure.is_share else None, tone=tone,  # type: ignore[arg-type]
         ),
         "shown": share(s["score"]),
@@ -154,6 +157,15 @@ def _slice(s: Json, axis: svg.Axis, measure: Measure, label: str) -> dict[str, A
         "rows_at": "/decide/set?" + urlencode(rows) if rows else "",
         "keep": s["kind"] == "found" and bool(s["expression"]),
     }  # fmt: skip
+
+
+def _rows(s: Json, name: str) -> dict[str, str]:
+    """The set that holds the rows of a slice."""
+    if s["kind"] in ("whole", "class"):
+        return {"given": name} if s["kind"] == "class" else {}
+    if s["kind"] == "named":
+        return {"slice": name}
+    return {"slice": s["expression"]} if s["expression"] else {"code": "TIL601"}
 
 
 def _pc(value: float | None) -> float | None:
@@ -254,4 +266,3 @@ def _verdict(body: Json) -> tuple[str, str]:
     if better == "add":
         return "Collect", "New rows are expected to bring more for the same time than going through labels."
     return "Either", "Going through labels and collecting rows cannot be told apart by what was measured."
-

@@ -8,8 +8,10 @@ import jinja2
 from fastapi.responses import HTMLResponse
 
 from tilth.report import format as form
+from tilth.report.cards import change_text
 from tilth.report.format import Measure, measure_of
 from tilth.review.desk import Desk
+from tilth.review.looks import Look
 
 __all__ = ["Frame"]
 
@@ -18,8 +20,15 @@ PLACES = (
     ("decide", "/decide", "Decide", "r"),
     ("patches", "/patches", "Patches", "p"),
     ("history", "/history", "History", "h"),
+    ("explore", "/slices", "Explore", "x"),
 )
 """Pages of the navigation: name, address, what it is called, the key after `g`."""
+EXPLORE = (
+    ("slices", "/slices", "Slices", "s"),
+    ("confusions", "/confusions", "Confusions", "c"),
+    ("curve", "/curve", "Learning curve", "l"),
+)
+"""A second line of the navigation, shown on these pages; its keys work on every page."""
 
 
 class Frame:
@@ -44,9 +53,23 @@ class Frame:
     def page(self, name: str, here: str, status: int = 200, **more: Any) -> HTMLResponse:
         """A template as an answer; `here` is the page's name in the navigation."""
         project = self.desk.project.workspace.config.name
-        body = self.jinja.get_template(name).render(here=here, project=project, places=PLACES, **more)
+        places = {"places": PLACES, "explore": EXPLORE, "exploring": here in {name for name, *_ in EXPLORE}}
+        body = self.jinja.get_template(name).render(here=here, project=project, **places, **more)
         # a lone surrogate in a row is no reason to show no page
         return HTMLResponse(body.encode("utf-8", "replace"), status)
+
+    def plan_says(self, look: Look, *about: str) -> list[dict[str, Any]]:
+        """What the newest plan would do about findings of these codes, or of these kinds; best first.
+
+        A plan takes the rows, too: none is begun while `look` still waits for them.
+        """
+        plan = self.desk.plan_at_hand()[0] if look.fresh else None
+        measure, found = self.measure(), []
+        for a in plan["actions"] if plan else ():
+            if a["code"] in about or a["kind"] in about:
+                shown = {"value": a["gain"], "low": a["low"], "high": a["high"]}
+                found.append({**a, "change": None if a["gain"] is None else change_text(shown, measure)})
+        return found
 
     def measure(self) -> Measure:
         """How scores of the goal's metric are written."""
