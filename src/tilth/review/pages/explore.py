@@ -53,9 +53,11 @@ class ExplorePages(Frame):
         axis = svg.axis_of(
             [100 * v for s in shown for v in (s["low"], s["high"], s["outside"]) if v is not None]
         )
-        measure = self.measure()
+        measure, label = self.measure(), self.desk.project.workspace.config.columns.label
+        words = f"share right with its 95 % interval, axis from {axis.low:g} to {axis.high:g} %"
         return self.page(
-            "slices.html", "slices", look=look, step=self.desk.step, kind=kind, q=q, measure=measure.name.lower(),
+            "slices.html", "slices", look=look, step=self.desk.step, kind=kind, q=q,
+            measure=measure.name.lower(),
             kinds=[(k, name, sum(s["kind"] == k for s in found)) for k, name in KINDS],
             ruler=svg.ruler(axis, words), lines=[_slice(s, axis, measure, label) for s in shown],
             left=sum(s["kind"] == "class" for s in found) - sum(s["kind"] == "class" for s in shown),
