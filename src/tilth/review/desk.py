@@ -14,6 +14,7 @@ from tilth.errors import InputError, TilthError
 from tilth.plan import last_plan
 from tilth.review.jobs import Jobs
 from tilth.review.looks import Looks
+from tilth.review.set_desk import SetDesk
 from tilth.verdicts import DECISIONS, Said, Verdict
 from tilth.worklist import Worklist, worklist
 from tilth.workspace import EVAL, TRAIN
@@ -36,6 +37,7 @@ class Desk:
     jobs, looks : trials and the like in processes of their own; tables that take a while.
     alone : to be held while something is computed on the rows: what is kept in memory has one user at a time.
         Verdicts are written without it, so they never wait for a plan.
+    sets : sets of rows.
     """
 
     def __init__(self, project: Project) -> None:
@@ -44,6 +46,7 @@ class Desk:
         self.jobs, self.looks = Jobs(str(project.folder)), Looks(project, self.alone)
         self._list: Worklist | None = None
         self._plan: tuple[tuple[str, str, int], dict[str, Any]] | None = None
+        self.sets = SetDesk(self)
         self._planner: threading.Thread | None = None
         self.step, self.error = "", ""
         project.progress = self._progress

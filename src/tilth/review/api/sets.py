@@ -10,8 +10,7 @@ from tilth import sets
 from tilth.errors import InputError
 from tilth.review.desk import Desk
 from tilth.review.routes import Route
-from tilth.sets import Facts, Where
-from tilth.workspace import TRAIN
+from tilth.sets import Where
 
 __all__ = ["SetActions"]
 
@@ -69,45 +68,7 @@ class SetActions:
     """
 
     def __init__(self, desk: Desk) -> None:
-        self.desk, self.project = desk, desk.project
-        self._facts: tuple[tuple[str, int, int], Facts] | None = None
-
-    def facts(self) -> Facts:
-        """What a filter can ask; made anew after a verdict."""
-        found, ws = self.desk.worklist(newest=False), self.project.workspace
-        key = (found.version, found.mark, ws.store.verdict_mark(TRAIN))
-        known = self._facts
-        if known is None or known[0] != key:
-            columns = ws.config.columns
-            facts = Facts(
-                found.view, found.trust, ws.store.verdicts(TRAIN), self._findings,
-                text=columns.text, label=columns.label,
-            )  # fmt: skip
-            if known is not None and known[0][0] == found.version:
-                facts.remember(known[1])
-            known = self._facts = (key, facts)
-        return known[1]
-
-    def _findings(self) -> Any:
-        with self.desk.alone:
-            return self.project.workspace.audit(self.project.progress).findings
-
-    def where(
-        self, where: str = "", set: str = "", given: str | None = None, suggested: str | None = None,
-        least: float | None = None, most: float | None = None, text: str = "", slice: str = "",
-        code: str = "", copies: str = "", undecided: bool = False,
-    ) -> Where:  # fmt: skip
-        """The set that an address asks for."""
-        slices = self.project.workspace.config.slices
-        asked = sets.ask(
-            self.facts(), slices, where=where, given=given, suggested=suggested, least=least, most=most,
-            text=text, slice=slice, code=code, copies=copies, undecided=undecided,
-        )  # fmt: skip
-        return Where(asked, set)
-
-    def positions(self, where: Where) -> Any:
-        """Positions of the rows of a set, the most suspicious first."""
-        return sets.positions(self.facts(), where, lambda ref: sets.find(self.project.workspace, ref))
+        self.desk, self.project, self.sets = desk, desk.project, desk.sets
 
     def keep(self, body: NewSet) -> Any:
         """Keep a list of rows, or a filter: `tilth sets`."""
@@ -129,18 +90,18 @@ class SetActions:
         """Ids of the rows of a set or filter, the most suspicious first, a page at a time."""
         if not (start >= 0 and 0 < count <= MOST):
             raise InputError(f"start is from 0 up and count from 1 to {MOST}, not {start} and {count}")
-        asked = self.where(where, set, given, suggested, least, most, text, slice, code, copies, undecided)
-        at, ids = self.positions(asked), self.facts().rows.ids
+        asked = self.sets.where(
+            where, set, given, suggested, least, most, text, slice, code, copies, undecided
+        )
+        at, ids = self.sets.positions(asked), self.sets.facts().rows.ids
         page = [ids[i] for i in at[start : start + count].tolist()]
         return asked.to_json() | {"count": len(at), "start": start, "rows": page}
 
     def look(self, body: OneForAll) -> Any:
         """What a decision on a set would do: `tilth verdict --where`."""
         where = _where(body)
-        found = sets.preview(
-            self.facts(), where, self.positions(where), self.desk.worklist(newest=False).version,
-            decision=body.decision, label=body.label, again=body.again,
-        )  # fmt: skip
+        at = self.sets.positions(where)
+        found = self.sets.preview(where, at, body.decision, body.label, body.again)
         return found.to_json()
 
     def decide(self, body: OneForAll) -> Any:
@@ -149,7 +110,7 @@ class SetActions:
             raise InputError("no reviewer: a verdict says who decided")
         where = _where(body)
         made = sets.decide(
-            self.project.workspace, self.facts(), where, self.positions(where), key=body.key,
+            self.project.workspace, self.sets.facts(), where, self.sets.positions(where), key=body.key,
             decision=body.decision, label=body.label, note=body.note, reviewer=body.reviewer.strip(),
             again=body.again, expected=body.expected,
         )  # fmt: skip
