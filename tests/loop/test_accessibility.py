@@ -76,7 +76,7 @@ def paths(tab: Tab, patch: str) -> list[str]:
     """Every page that the navigation leads to, and those behind them."""
     tab.wait("document.querySelectorAll('nav a[href]').length > 3")
     named = tab.js("[...document.querySelectorAll('nav a[href]')].map((a) => a.getAttribute('href'))")
-    return [*dict.fromkeys(named), f"/patches/{patch}", "/patches/none"]
+    return [*dict.fromkeys(named), f"/patches/{patch}", "/patches/none", "/decide/set?least=0.2"]
 
 
 def look(tab: Tab, width: int, *, dark: bool = False, zoom: float = 1) -> None:

@@ -127,3 +127,41 @@ def test_what_a_killed_browser_showed_as_saved_is_there(site: SimpleNamespace) -
         tab.wait("document.getElementById('save').dataset.open === '0'")
     found = [v.row.id for v in said(site.folder)]
     assert len(found) == len(set(found))
+
+
+def test_one_decision_for_a_set_by_keys_alone(site: SimpleNamespace) -> None:
+    tab, base = site.tab, site.server.address.partition("?")[0]
+    tab.open(f"{base}decide/set?least=0.3")
+    tab.wait("document.querySelectorAll('#grid li').length > 9 && document.documentElement.dataset.ready")
+    count = tab.js("Number(document.getElementById('count').dataset.count)")
+    for key in ("ArrowDown", " ", "ArrowRight"):  # into the grid; select the first; one on
+        tab.key(key)
+    tab("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight", modifiers=8)
+    tab.wait("document.getElementById('chosen').innerText.startsWith('2 cards')")
+    ids = tab.js("[...document.querySelectorAll('#grid li')].slice(1, 3).map((c) => c.dataset.id)")
+    tab.key("x")
+    tab.wait("document.getElementById('ask').open")
+    assert "drop: 2 rows" in tab.text()
+    tab.key("y")
+    tab.wait(
+        "document.querySelectorAll('[data-undo]').length === 1 && document.documentElement.dataset.ready"
+    )
+    assert {v.row.id: v.said.decision for v in said(site.folder)} == dict.fromkeys(ids, "drop")
+    tab.key("k")  # nothing is selected: all of them, but for those that have a verdict
+    tab.wait("document.getElementById('ask').open")
+    assert f"keep: {count - 2} rows" in tab.text()
+    tab.key("y")
+    tab.wait(
+        "document.querySelectorAll('[data-undo]').length === 2 && document.documentElement.dataset.ready", 60
+    )
+    assert len(said(site.folder)) == count
+    tab.key("u")
+    tab.wait(
+        "document.querySelectorAll('[data-undo]').length === 1 && document.documentElement.dataset.ready", 60
+    )
+    tab.key("u")
+    tab.wait("document.querySelectorAll('[data-undo]').length === 0", 60)
+    standing = {v.row.id: v.said.decision for v in said(site.folder)}
+    assert (set(standing.values()), len(standing)) == ({"skip"}, count)
+    assert tab.faults() == []
+    assert not tab.js("window.owned")

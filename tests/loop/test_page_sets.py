@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_kit import js
+from loop_kit import CLASSES, js, lines, write
 
 pytest.importorskip("fastapi", reason="the extra `review` is not installed")
 pytest.importorskip("httpx", reason="httpx, which drives the server in tests, is not installed")
@@ -20,6 +21,7 @@ from tilth.review.server import application
 
 PORT = 8766
 BASE = f"http://127.0.0.1:{PORT}"
+EVIL = '<script>owned=1</script>" onload="x javascript:alert(1) \u202e {{ 7*7 }}'
 
 
 @pytest.fixture
@@ -76,3 +78,34 @@ def test_the_page_decides_as_the_command_line_does(page: TestClient, work: Path)
     assert undone["back"] == done["count"]
     assert page.post("/api/sets/look", json=body).json()["digest"] == look["digest"]
     assert page.post("/api/sets/decided/none/undo", json={"reviewer": "ada"}).status_code == 404
+
+
+def test_the_grid_shows_a_set_and_nothing_is_obeyed(tmp_path: Path) -> None:
+    rows = [
+        (f"{n}{EVIL}", f"{text}{EVIL}", given, "") for n, (_, text, given, _) in enumerate(lines(300, seed=1))
+    ]
+    write(tmp_path / "train.csv", [*rows, ("long", "x" * 1_000_000, "cards", "")])
+    write(tmp_path / "eval.csv", lines(100, seed=2))
+    js("ingest", "train.csv", "--eval", "eval.csv", "--project", "p", cwd=tmp_path)
+    with Project(tmp_path / "p") as project:
+        app, desk = application(project, token="t0ken", port=PORT)
+        page = TestClient(app, base_url=BASE, headers={"Authorization": "Bearer t0ken"})
+        shown = page.get("/decide/set", params={"given": "cards", "set": "", "least": ""}).text
+        count = page.get("/api/sets/rows", params={"given": "cards"}).json()["count"]
+        assert f'data-count="{count}"' in shown
+        assert shown.count('role="option"') == 48
+        assert "<script>owned" not in shown
+        assert '" onload="x' not in shown
+        assert "\u202e" not in re.sub(r'data-id="[^"]*"', "", shown)
+        assert len(shown) < 120_000
+        last = page.get("/decide/set", params={"given": "cards", "start": 48}).text
+        assert shown.count('role="option"') + last.count('role="option"') == min(count, 96)
+        kept = page.post("/api/sets", json={"where": 'given == "cards"', "name": EVIL}).json()
+        assert "&lt;script&gt;owned" in page.get(kept["url"]).text
+        for wrong in ({"where": "p_wrong >"}, {"least": "much"}, {"set": "none"}, {"start": "x"}):
+            answer = page.get("/decide/set", params=wrong)
+            assert answer.status_code in (404, 422), wrong
+            assert 'role="alert"' in answer.text
+        assert set(page.get("/api/queue").json()["classes"]) == set(CLASSES)
+        assert all(f'<option value="{c}">' in shown for c in CLASSES)
+        desk.close()

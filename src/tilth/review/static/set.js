@@ -202,3 +202,4 @@ at("filter").addEventListener("submit", () => {
 });
 const told = sessionStorage.getItem("tilth:told");
 if (told) { sessionStorage.removeItem("tilth:told"); say(told); }
+document.documentElement.dataset.ready = "1";
