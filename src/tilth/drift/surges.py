@@ -1,0 +1,210 @@
+"""Words, predicted classes and values that come in a rush: the quickest sign of a new class of texts.
+
+A new class of which a model is wrongly sure leaves no trace in its confidence, but its rows share words.
+Every `STEP` rows the last 50 to 400 rows are compared with all rows before them, word by word: under no
+change the place of a word's rows is random, so the count in the window has a binomial tail, corrected for
+all words and all looks.
+
+References
+----------
+Kleinberg, "Bursty and hierarchical structure in streams", KDD 2002; Naus, "The distribution of the size of
+the maximum cluster of points on a line", JASA 1965 (scan statistics).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from tilth.data import Value
+from tilth.drift.sample import Sample
+from tilth.recipes import ngrams
+from tilth.slices import literal, name_of
+
+__all__ = ["Surge", "surges"]
+
+STEP, WINDOWS = 25, (2, 4, 8, 16)
+"""Rows between looks, and windows in steps."""
+LEAST, MOST_VALUES = 4, 200
+"""Rows with a word below which nothing is tested; values of a column that are looked at."""
+KNOWN, NEW = 50_000, 100_000
+"""Rows looked at: the newest ones."""
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Surge:
+    """One word or value that came in a rush.
+
+    Attributes
+    ----------
+    expression : a slice, e.g. `text has "esim"`; for a predicted class `label == "..."`.
+    kind : "word", "label" or "value".
+    alarm : position of the row by which it was seen.
+    began : position of the first row of the window in which it was seen.
+    p : corrected p value.
+    before, now : share of the rows before and in the window.
+    rows : positions of the new rows from `began` on that have it.
+    """
+
+    expression: str
+    kind: str
+    alarm: int
+    began: int
+    p: float
+    before: float
+    now: float
+    rows: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Which of g words and values each row has; known rows first."""
+
+    cells: sp.csr_matrix
+    name: Any
+
+
+def surges(known: Sample, new: Sample, *, level: float, horizon: int = 10_000) -> list[Surge]:
+    """What came in a rush, the earliest alarm first, at most five that have few rows in common.
+
+    Parameters
+    ----------
+    level : probability of any false surge within `horizon` new rows.
+    """
+    from scipy.special import betainc
+
+    m, n = min(len(known), KNOWN), min(len(new), NEW)
+    skipped = len(new) - n
+    if n < WINDOWS[0] * STEP or m == 0:
+        return []
+    cells, name = _cells(known, new, m, n)
+    steps = n // STEP
+    old = np.asarray(cells[:m].sum(axis=0)).ravel()
+    each = _by_step(cells[m : m + steps * STEP], steps)
+    looks = sum(2 * horizon / (w * STEP) for w in WINDOWS)
+    tests = max(int((np.asarray(cells.sum(axis=0)).ravel() >= LEAST).sum()), 500) * looks
+    total = np.cumsum(each, axis=0, dtype=np.int32)
+    found: dict[int, tuple[float, int, int, float, float]] = {}
+    for end in range(1, steps + 1):
+        for width in WINDOWS:
+            if width > end:
+                break
+            start = end - width
+            earlier = total[start - 1] if start else np.zeros_like(total[0])
+            k = total[end - 1] - earlier
+            at = np.flatnonzero(k >= LEAST)
+            rest, size = old[at] + earlier[at], m + start * STEP
+            p = betainc(k[at], rest + 1.0, width * STEP / (width * STEP + size)) * tests
+            for i in np.flatnonzero(p <= level).tolist():
+                g = int(at[i])
+                if g not in found:
+                    shares = float(rest[i] / size), float(k[g] / (width * STEP))
+                    found[g] = (float(p[i]), end * STEP - 1, start * STEP, *shares)
+    columns = cells[m:].tocsc()
+    out: list[Surge] = []
+    for g, (p_value, alarm, began, before, now) in sorted(found.items(), key=lambda x: (x[1][1], x[1][0])):
+        rows = np.sort(columns.indices[columns.indptr[g] : columns.indptr[g + 1]])
+        rows = rows[rows >= began] + skipped
+        if len(out) < SHOWN and not any(_alike(rows, s.rows) for s in out):
+            kind, expression = name(g)
+            out.append(
+                Surge(expression, kind, alarm + skipped, began + skipped, p_value, before, now, rows)
+            )
+    return out
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    return len(np.intersect1d(a, b)) > 0.5 * min(len(a), len(b))
+
+
+def _by_step(cells: sp.csr_matrix, steps: int) -> np.ndarray:
+    """(steps, g) counts."""
+    owner = np.repeat(np.arange(steps), STEP)
+    gather = sp.csr_matrix(
+        (np.ones(len(owner), dtype=np.float32), (owner, np.arange(len(owner)))),
+        shape=(steps, cells.shape[0]),
+    )
+    return np.asarray((gather @ cells).todense()).astype(np.int32)
+
+
+def _cells(known: Sample, new: Sample, m: int, n: int) -> tuple[sp.csr_matrix, Any]:
+    """Words and pairs of words, predicted classes and values of all rows; a repeated text counts once."""
+    parts: list[tuple[sp.csr_matrix, Any]] = []
+    if len(known.texts) and len(new.texts):
+        parts.append(_words([*known.texts[-m:], *new.texts[-n:]], m))
+    if len(known.answers) == len(known):  # else the answers to some known rows are not known
+        parts += _values("label", [*known.answers[-m:], *new.answers[-n:]], kind="label")
+    for column in known.columns:
+        if column in new.columns:
+            parts += _values(column, [*known.columns[column][-m:], *new.columns[column][-n:]])
+    if not parts:
+        return sp.csr_matrix((m + n, 0), dtype=np.float32), None
+    edges = np.cumsum([0, *(p.shape[1] for p, _ in parts)])
+
+    def name(g: int) -> tuple[str, str]:
+        part = int(np.searchsorted(edges, g, side="right")) - 1
+        kind, words = parts[part][1](g - int(edges[part]))
+        return str(kind), str(words)
+
+    return sp.hstack([p for p, _ in parts], format="csr", dtype=np.float32), name
+
+
+def _words(texts: Sequence[str], known: int) -> tuple[sp.csr_matrix, Any]:
+    """Words and pairs of words in at least four texts."""
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    start = 0
+    for block in ngrams.blocks(texts):
+        for size in (1, 2):
+            grams = ngrams.word_grams(block, size)
+            found.append((grams.hashes, grams.texts + start, np.full(len(grams.hashes), size == 2)))
+        start += block.count
+    hashes, owner, pair = (np.concatenate(x) for x in zip(*found, strict=True))
+    names, first, column = np.unique(hashes, return_index=True, return_inverse=True)
+    cells = sp.csr_matrix((np.ones(len(owner), np.float32), (owner, column)), shape=(len(texts), len(names)))
+    cells.sum_duplicates()
+    cells.data[:] = 1.0
+    # one caller who says the same ten times is no new class of texts
+    reach, last, again = WINDOWS[-1] * STEP, dict[str, int](), np.zeros(len(texts), dtype=bool)
+    for i, text in enumerate(texts):
+        again[i] = text in last and (i < known or i - last[text] < reach)
+        last[text] = i
+    cells = sp.diags((~again).astype(np.float32)) @ cells
+    kept = np.flatnonzero(np.asarray(cells.sum(axis=0)).ravel() >= LEAST)
+
+    def spell(number: int) -> tuple[str, str]:
+        g = int(kept[number])
+        tokens = ngrams.fold(texts[int(owner[first[g]])]).split()
+        both = [" ".join(x) for x in pairwise(tokens)] if pair[first[g]] else tokens
+        grams = ngrams.word_grams(ngrams.layout(both), 2 if pair[first[g]] else 1)
+        word = both[int(grams.texts[np.flatnonzero(grams.hashes == names[g])[0]])]
+        return "word", f"text has {literal(word)}"
+
+    return cells.tocsc()[:, kept].tocsr(), spell
+
+
+def _one_hot(codes: np.ndarray, width: int) -> sp.csr_matrix:
+    rows = np.flatnonzero(codes >= 0)
+    ones = np.ones(len(rows), dtype=np.float32)
+    return sp.csr_matrix((ones, (rows, codes[rows])), shape=(len(codes), width))
+
+
+def _values(column: str, values: Sequence[Value], kind: str = "value") -> list[tuple[sp.csr_matrix, Any]]:
+    """Values of one column where there are few of them."""
+    names = sorted({str(v) for v in values if v is not None})
+    if not 1 < len(names) <= MOST_VALUES:
+        return []
+    number = {v: i for i, v in enumerate(names)}
+    spelled = {str(v): literal(v) for v in values if v is not None}
+    codes = np.array([-1 if v is None else number[str(v)] for v in values], dtype=np.int64)
+    return [
+        (
+            _one_hot(codes, len(names)),
+            lambda i: (kind, f"{name_of(column)} == {spelled[names[i]]}"),
+        )
+    ]
