@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     _review_verbs(group("people who review and label"))
     _annotator_verbs(group("people who review and label"))
     _slice_verbs(group("a closer look"))
+    _monitor_verbs(group("in service"))
     _version_verbs(group("versions"))
     _release_verbs(group("releases"), group("releases", project=False))
     verb = group("Tilth itself", project=False)
@@ -227,6 +228,18 @@ def _slice_verbs(verb: Verb) -> None:
     p.add_argument("--worth", type=_share, metavar="GAIN", help="least gain worth it (default: tilth.toml)")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="classes to show (default 10)")
     p.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page")
+
+
+def _monitor_verbs(verb: Verb) -> None:
+    """Verbs about what comes in while a model serves."""
+    p = verb("drift", "whether new rows are like the known ones, what changed, which rows to label")
+    p.add_argument("file", help="new rows: CSV, TSV, JSON Lines, JSON, Parquet or Arrow")
+    against = "rows to compare with (default: those that the project was made with)"
+    p.add_argument("--reference", metavar="FILE", help=against)
+    p.add_argument("--out", type=Path, metavar="FILE", help="write the rows to label: .csv or .jsonl")
+    p.add_argument("--keep", metavar="NAME", help="write what drifted into tilth.toml as a slice")
+    p.add_argument("--level", type=_share, default=0.05, metavar="P", help="false alarms (default 0.05)")
+    p.add_argument("--limit", type=_count, default=8, metavar="N", help="columns to show (default 8)")
 
 
 def _patch_verbs(verb: Verb) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tilth import config as configuration
 from tilth import ingest, stats
 from tilth.data import Incoming, Snapshot, Value, content_id
 from tilth.drift import Drift, Sample, examine
@@ -25,7 +26,7 @@ from tilth.recipes import logistic
 from tilth.signals import Progress, encode_labels
 from tilth.workspace import TRAIN, Workspace
 
-__all__ = ["DriftReport", "drift", "last_drift", "looks"]
+__all__ = ["DriftReport", "drift", "keep_drift", "last_drift", "looks"]
 
 KIND = "drift"
 FEW = 200
@@ -117,18 +118,40 @@ def drift(
     if out is not None:
         _write(ws, rows, found, out)
     report = DriftReport(
-        ws.clock(), source, against, number, found, _next(ws, found, source, out), out and str(out)
+        ws.clock(), source, against, number, found, _next(ws, found, source, out), str(out) if out else None
     )
     body = report.to_json() | {"base": base, "digest": digest, "texts": _texts(ws, rows, found.label)}
     ws.store.put_record(KIND, f"{base}-{digest}", body, subject=ws.head(TRAIN).id, now=ws.clock())
     return report
 
 
+def keep_drift(ws: Workspace, found: Drift, name: str) -> str:
+    """Write the slice of what drifted into tilth.toml: from then on every trial tests it.
+
+    Raises
+    ------
+    Refused : no word or value came in a rush, so no expression says what drifted.
+    """
+    if not found.slice:
+        raise Refused(
+            "no word or value tells the rows that drifted from the others, so there is no slice to keep; "
+            "label the rows that drifted: tilth drift FILE --out label.csv"
+        )
+    path = ws.folder / configuration.FILE
+    configuration.add(path, "slices", name, found.slice)
+    ws.config = configuration.load(path)
+    return found.slice
+
+
 def last_drift(ws: Workspace) -> dict[str, Any] | None:
-    """The newest look at the present heads, as kept; None before the first."""
+    """The newest look at the present head of train, as kept; None before the first.
+
+    Of several sources one that drifted comes before those that did not.
+    """
     head = ws.store.head(TRAIN)
-    found = ws.store.records(KIND, head.id) if head else []
-    return max(found, key=lambda b: str(b["created"])) if found else None
+    found = sorted(ws.store.records(KIND, head.id) if head else [], key=lambda b: str(b["created"]))
+    newest = {str(b["source"]): b for b in found}
+    return max(newest.values(), key=lambda b: (b["drifted"], str(b["created"])), default=None)
 
 
 def looks(ws: Workspace) -> list[dict[str, Any]]:
@@ -154,11 +177,7 @@ def _read(ws: Workspace, data: object) -> Snapshot:
     label = names.label if names.label in source.columns else None
     own = names.id if names.id in source.columns else None
     columns = ingest.Columns(names.text, label, own, {})
-    found = [
-        r
-        for r in ingest.prepare(source, columns, allow_unlabelled=True)
-        if isinstance(r, Incoming)
-    ]
+    found = [r for r in ingest.prepare(source, columns, allow_unlabelled=True) if isinstance(r, Incoming)]
     fields = list(dict.fromkeys(name for r in found for name in r.fields))
     seen: dict[str, int] = {}
     ids = []
@@ -242,7 +261,13 @@ class _Model:
         texts = rows.texts(ws.config.columns.text)
         n = len(rows)
         return Sample(
-            rows.ids, texts, _others(ws, rows), self.probabilities(texts), np.arange(n), np.full(n, -1), self.classes
+            rows.ids,
+            texts,
+            _others(ws, rows),
+            self.probabilities(texts),
+            np.arange(n),
+            np.full(n, -1),
+            self.classes,
         )
 
 

@@ -20,9 +20,10 @@ from tilth.evaluation import EvaluationQuality, inspect
 from tilth.files import write_text
 from tilth.learning import LearningCurves, learning_curves
 from tilth.ledger import Ledger, ledger
+from tilth.monitoring import last_drift
 from tilth.reviews import drawn
 from tilth.signals import Progress
-from tilth.slice_actions import weak_slices
+from tilth.slice_actions import drifted_rows, weak_slices
 from tilth.trial.gains import respond
 from tilth.verdicts import as_jsonl, render
 from tilth.workspace import TRAIN, Workspace
@@ -127,8 +128,10 @@ def plan(ws: Workspace, progress: Progress | None = None, *, out: Path | None = 
     wanted = distance if distance is not None and distance > 0 else max(gains, default=None)
     hidden = quality is not None and quality.hides(wanted)
     check = actions.evaluate(desk, quality)
-    stop = _stop(desk, score, distance, work)
+    drifted = drifted_rows(desk)
+    stop = [] if drifted else _stop(desk, score, distance, work)  # a score of other rows is no reason
     work = [*stop, *check, *work] if hidden else [*stop, *work, *check]
+    work = [*drifted, *work]
     left = [
         limit - spent if limit else None
         for limit, spent in ((goal.minutes, book.minutes), (goal.money, book.money))
@@ -178,8 +181,9 @@ def last_plan(ws: Workspace) -> dict[str, Any] | None:
 
 
 def _key(ws: Workspace) -> str:
-    train = ws.store.head(TRAIN)
-    return ws.key("plan", train.id if train else "", ws.eval_id(), ws.config.goal)
+    train, seen = ws.store.head(TRAIN), last_drift(ws)
+    look = [seen["created"]] if seen else []
+    return ws.key("plan", train.id if train else "", ws.eval_id(), ws.config.goal, *look)
 
 
 def _curves(ws: Workspace) -> LearningCurves | None:
@@ -257,6 +261,9 @@ def _obstacles(
         out.append(f"too few rows of {', '.join(starved[:3])}{more}")
     if desk.curves is not None and desk.curves.stop:
         out.append("the learning curve is flat: more rows like these gain little")
+    look = last_drift(desk.ws)
+    if look is not None and look["drifted"]:
+        out.append(f"new rows in {look['source']} drifted: {look['words'][0]}")
     if any(a.kind == "stop" and "no action" in a.title for a in work):
         out.append("nothing that is known here gains much")
     out += [f"a check failed: {error}" for error in desk.audit.failed.values()]

@@ -1,4 +1,4 @@
-"""What could be done about weak slices (TIL601): review there, or collect there."""
+"""What could be done about weak slices (TIL601), and about rows that drifted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from tilth import stats
 from tilth.actions import DOUBT, Action, Desk
 from tilth.audit.base import Finding, excerpt
+from tilth.monitoring import last_drift
 
-__all__ = ["weak_slices"]
+__all__ = ["drifted_rows", "weak_slices"]
 
 SLICES, MOST = 3, 40
 """So many slices are planned for, and so many rows of each are collected at first."""
@@ -52,6 +53,30 @@ def weak_slices(desk: Desk, planned: Collection[str]) -> list[Action]:
             )
         )
     return out
+
+
+def drifted_rows(desk: Desk) -> list[Action]:
+    """Label rows of the newest look at new rows, where something drifted and nothing was taken in since."""
+    look = last_drift(desk.ws)
+    if look is None or not look["drifted"]:
+        return []
+    n = len(look["label"])
+    what = f": {excerpt(look['slice'], 60)}" if look["slice"] else ""
+    return [
+        desk.action(
+            "collect",
+            "",
+            f"Label these {n} new rows to confirm a drift{what}",
+            None,
+            desk.ws.config.minutes.relabel * n,
+            rows=look["label"],
+            why="; ".join(look["words"][:2]),
+            command=f"tilth drift {look['source']} --out label.csv; tilth ingest label.csv",
+            examples=[
+                {"id": t["id"], "text": excerpt(t["text"]), "message": "new row"} for t in look["texts"][:3]
+            ],
+        )
+    ]
 
 
 def _slice_name(f: Finding) -> str:

@@ -118,6 +118,9 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "confusions", js("confusions", *p, cwd=work)
     yield "duplicates", js("duplicates", *p, cwd=work)
     yield "duplicates", js("duplicates", "--threshold", "0.55", *p, cwd=work)
+    fresh = [(i, t + (" solar roof" if n > 60 else ""), x, y) for n, (i, t, x, y) in enumerate(lines(160, 5))]
+    write(work / "fresh.csv", fresh, header=("id", "text"))
+    yield "drift", js("drift", "fresh.csv", "--out", "l.csv", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals
     yield "patches", js("patches", *p, cwd=work)

@@ -20,6 +20,7 @@ from tilth.cli import (
     copies,
     curves,
     datasets,
+    monitoring,
     patches,
     planning,
     plugins,
@@ -35,7 +36,7 @@ __all__ = ["main", "parser"]
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
     **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
-    **sets.VERBS, **releases.VERBS,
+    **sets.VERBS, **releases.VERBS, **monitoring.VERBS,
 }  # fmt: skip
 
 

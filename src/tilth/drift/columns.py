@@ -83,7 +83,7 @@ def _column(name: str, known: Sequence[Value], new: Sequence[Value]) -> list[Col
     """Tests of one column of the data; times and names of rows differ by nature and are left out."""
     out = []
     gone = [np.array([v is None for v in values]) for values in (known, new)]
-    if 0 < gone[0].sum() + gone[1].sum():
+    if gone[0].sum() + gone[1].sum() > 0:
         said = [np.where(g, "missing", "there").tolist() for g in gone]
         out.append(category_test(name, *said, kind="missing"))
     a, b = ([v for v in values if v is not None] for values in (known, new))

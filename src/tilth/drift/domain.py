@@ -71,11 +71,12 @@ def tell_apart(
     scores, p, auc = np.zeros(len(texts)), [], []
     for side in (0, 1):
         fit, held = np.flatnonzero(half != side), np.flatnonzero(half == side)
-        if min(np.bincount(is_new[fit], minlength=2).min(), np.bincount(is_new[held], minlength=2).min()) < 10:
+        if (
+            min(np.bincount(is_new[fit], minlength=2).min(), np.bincount(is_new[held], minlength=2).min())
+            < 10
+        ):
             return None
-        head = logistic.fit(
-            logistic.design(x[fit], PENALTY), is_new[fit], 2, max_iter=12, tolerance=1e-2
-        )
+        head = logistic.fit(logistic.design(x[fit], PENALTY), is_new[fit], 2, max_iter=12, tolerance=1e-2)
         z = head.scores(x[held])
         scores[held] = z[:, 1] - z[:, 0]
         area, chance = _rank_test(scores[held], is_new[held] == 1)

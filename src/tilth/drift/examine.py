@@ -112,8 +112,8 @@ def examine(
         new=len(new),
         level=level,
         columns=tuple(sorted(tests, key=lambda t: (not t.drifted, t.p, t.name))),
-        auc=domain and domain.auc,
-        auc_p=domain and domain.p,
+        auc=domain.auc if domain else None,
+        auc_p=domain.p if domain else None,
         auc_drifted=told,
         fall=_curve(dip),
         surges=tuple(_surge(s, new) for s in rushes),
@@ -148,7 +148,7 @@ def _rows(new: Sample, domain: Domain | None, rushes: Sequence[Surge]) -> list[i
 
 
 def _to_label(new: Sample, rows: Sequence[int], rng: np.random.Generator) -> list[int]:
-    """Up to forty rows: drifted ones spread evenly over all of them, and ten drawn from all new rows alike."""
+    """Up to forty rows: drifted ones, spread evenly, and ten drawn from all new rows alike."""
     at_random = min(len(new), LABEL if not rows else max(AT_RANDOM, LABEL - len(rows)))
     drawn = rng.permutation(len(new))[:at_random].tolist()
     seen: set[str] = set()
@@ -190,16 +190,19 @@ def _words(d: Drift) -> list[str]:
     out = []
     for s in d.surges:
         out.append(
-            f"rows with {s['expression']} come in a rush: {s['now']:.1%} of the rows from row {s['began'] + 1:,} "
-            f"on, {s['before']:.1%} before"
+            f"rows with {s['expression']} come in a rush: {s['now']:.1%} of the rows from row "
+            f"{s['began'] + 1:,} on, {s['before']:.1%} before"
         )
     if d.fall["alarm"] is not None:
         out.append(
-            f"the confidence changed at about row {d.fall['began'] + 1:,} (seen at row {d.fall['alarm'] + 1:,})"
+            f"the confidence changed at about row {d.fall['began'] + 1:,} "
+            f"(seen at row {d.fall['alarm'] + 1:,})"
         )
     if d.auc_drifted and d.auc is not None:
         far = "clearly" if d.auc > 0.7 else "somewhat" if d.auc > 0.55 else "barely, but surely"
-        out.append(f"the texts are {far} different: a classifier tells new from known with an AUC of {d.auc:.2f}")
+        out.append(
+            f"the texts are {far} different: a classifier tells new from known with an AUC of {d.auc:.2f}"
+        )
     for t in d.columns:
         if t.drifted:
             top = t.moved[0]

@@ -85,7 +85,7 @@ def estimate(
     alike = float(w.sum() ** 2 / (w**2).sum())
     off = claimed - right
     gap = float(w @ off / w.sum())
-    gap_se = float(np.sqrt((w**2 @ (off - gap) ** 2)) / w.sum())
+    gap_se = float(np.sqrt(w**2 @ (off - gap) ** 2) / w.sum())
     moved = _after_label_shift(known, said, new)
     warnings = _warnings(
         domain, labels_moved, unlike, (gap, gap_se), alike, (value, moved), _calibrated(features, right)
@@ -124,7 +124,9 @@ def _warnings(
     elif abs(gap[0]) > max(GAP, 2 * gap[1]):
         out.append(f"on labelled rows that resemble the new ones the estimate is off by {gap[0]:+.1%}")
     if unlike > UNKNOWN:
-        out.append(f"{unlike:.0%} of the new rows are unlike any known one: the estimate says nothing of them")
+        out.append(
+            f"{unlike:.0%} of the new rows are unlike any known one: the estimate says nothing of them"
+        )
     if labels_moved and abs(moved - value) > GAP:
         out.append(
             "the mix of predicted classes moved: if classes became more or less frequent and nothing else "

@@ -80,9 +80,7 @@ def fall(known: np.ndarray, new: np.ndarray, *, level: float, horizon: int = 10_
             for shape in SHAPES:
                 walk = np.cumsum(np.log1p(share * (shape * side ** (shape - 1) - 1)))
                 before = np.concatenate([[0.0], walk[:-1]])
-                total = np.logaddexp(
-                    total, walk + np.logaddexp.accumulate(-before) + np.log(weight / bets)
-                )
+                total = np.logaddexp(total, walk + np.logaddexp.accumulate(-before) + np.log(weight / bets))
                 low = np.minimum.accumulate(before)
                 found = np.where(before == low, np.arange(len(before)), 0)
                 better = walk - low > best

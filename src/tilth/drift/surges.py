@@ -113,9 +113,7 @@ def surges(known: Sample, new: Sample, *, level: float, horizon: int = 10_000) -
         rows = rows[rows >= began] + skipped
         if len(out) < SHOWN and not any(_alike(rows, s.rows) for s in out):
             kind, expression = name(g)
-            out.append(
-                Surge(expression, kind, alarm + skipped, began + skipped, p_value, before, now, rows)
-            )
+            out.append(Surge(expression, kind, alarm + skipped, began + skipped, p_value, before, now, rows))
     return out
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tilth.project.findings import FindingVerbs
 from tilth.project.loop import LoopVerbs
+from tilth.project.monitoring import MonitorVerbs
 from tilth.project.patches import PatchVerbs
 from tilth.project.people import PeopleVerbs
 from tilth.project.releases import ReleaseVerbs
@@ -24,7 +25,9 @@ def open_project(folder: str | Path) -> Project:
     return Project(folder)
 
 
-class Project(LoopVerbs, RowVerbs, FindingVerbs, PeopleVerbs, PatchVerbs, SetVerbs, ReleaseVerbs):
+class Project(
+    LoopVerbs, RowVerbs, FindingVerbs, PeopleVerbs, PatchVerbs, SetVerbs, ReleaseVerbs, MonitorVerbs
+):
     """A folder with tilth.toml and data/; every method reads the newest state and writes atomically.
 
     Parameters
