@@ -178,6 +178,22 @@ class ReleaseChoice:
 
 
 @dataclass(frozen=True)
+class ReviewChoice:
+    """[review]: share of the reviewed rows that two people look at; minutes that a row is held for one."""
+
+    second_opinion: float = 0.0
+    lease: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.second_opinion <= 1:
+            raise ConfigError(
+                f"second_opinion is {self.second_opinion}; give a share of the rows from 0 to 1"
+            )
+        if not 1 <= self.lease <= 10_000:
+            raise ConfigError(f"lease is {self.lease}; give minutes from 1 to 10,000")
+
+
+@dataclass(frozen=True)
 class Config:
     """All of tilth.toml.
 
@@ -197,6 +213,7 @@ class Config:
     collect: Collect = field(default_factory=Collect)
     copies: CopyChoice = field(default_factory=CopyChoice)
     release: ReleaseChoice = field(default_factory=ReleaseChoice)
+    review: ReviewChoice = field(default_factory=ReviewChoice)
     slices: Mapping[str, str] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
 
@@ -211,6 +228,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "collect": Collect,
     "copies": CopyChoice,
     "release": ReleaseChoice,
+    "review": ReviewChoice,
 }
 
 

@@ -232,13 +232,13 @@ def at_rate(
 ) -> tuple[list[Op], Interval | None]:
     """Relabels as suggested, of the largest set of rows at a false-discovery rate, and that rate's estimate.
 
-    Rows of classes with fewer than 20 rows are left to a person. `within`: ids of the rows that are looked
-    at; by default all.
+    Rows of classes with fewer than 20 rows are left to a person, and so are rows on which people differ.
+    `within`: ids of the rows that are looked at; by default all.
     """
     if len(trust.signals.classes) < 2:
         return [], None
     sizes = Counter(rows.labels)
-    allowed = np.array([sizes[x] >= STARVED for x in rows.labels], dtype=bool)
+    allowed = ~trust.disputed & np.array([sizes[x] >= STARVED for x in rows.labels], dtype=bool)
     if within is not None:
         allowed &= np.array([i in within for i in rows.ids], dtype=bool)
     reach = trust.reach(rate, allowed)

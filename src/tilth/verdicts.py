@@ -1,28 +1,42 @@
 """Verdict: what a person decided about one row, and the file in which a person writes verdicts down.
 
-Verdicts are only ever added: the newest one on a row stands, and "skip" takes an earlier one back.
+Verdicts are only ever added. Which of several on one row counts is said here and nowhere else (`Register`):
+
+1. A person's newest verdict on a row is their voice; a newer "skip" of the same person takes it back.
+2. A verdict with the role "settle" counts, whatever the voices say, until its author takes it back; of
+   several the newest.
+3. Else what more than half of the voices say counts: one voice alone, both of two that agree, two of three.
+   "keep" of a row labelled A and "relabel to A" say the same.
+4. Else the row is disputed: nothing counts, and it waits for somebody who settles it.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tilth.data import json_lines
 from tilth.errors import InputError
 
-__all__ = ["DECISIONS", "TOGETHER", "Drawn", "Said", "Verdict", "as_jsonl", "parse", "render"]
+__all__ = [
+    "DECISIONS", "ROLES", "TOGETHER", "Drawn", "Opinions", "Register", "Said", "Verdict", "as_jsonl", "parse",
+    "render",
+]  # fmt: skip
 
 Kind = Literal["keep", "relabel", "ambiguous", "drop", "skip"]
 DECISIONS: tuple[Kind, ...] = ("keep", "relabel", "ambiguous", "drop", "skip")
 COLUMNS = ("id", "verdict", "label", "note")
 TOGETHER = "set:"
 """What stands before the key of a decision on a whole set, in the place of a draw."""
+Role = Literal["", "ask", "settle"]
+ROLES: tuple[Role, ...] = ("", "ask", "settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,7 @@ class Said:
     label : for relabel.
     note : a remark.
     draw : the draw that the row came from, when the file says so.
+    role : "ask": and somebody else shall look at the row, too; "settle": after a look at what others said.
     """
 
     id: str
@@ -68,6 +83,7 @@ class Said:
     label: str | None = None
     note: str = ""
     draw: str = ""
+    role: Role = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,13 @@ class Verdict:
         # keep and ambiguous speak of the label that was there
         return False if label == self.row.given else None
 
+    @property
+    def outcome(self) -> tuple[str, str | None]:
+        """What the row is to be after this verdict; equal for two verdicts that say the same."""
+        if self.said.decision in ("keep", "relabel"):
+            return "label", self.row.given if self.said.decision == "keep" else self.said.label
+        return self.said.decision, None
+
     def to_json(self) -> dict[str, Any]:
         """The verdict as a JSON object."""
         return {
@@ -129,14 +152,137 @@ class Verdict:
             "draw": self.row.draw,
             "reviewer": self.reviewer,
             "created": self.created,
+            "role": self.said.role,
         }
+
+
+@dataclass(slots=True)
+class Opinions:
+    """What people said of one row.
+
+    Attributes
+    ----------
+    newest : newest verdict of each person that settles nothing, skips too; the newest last.
+    settling : verdict of each person who settled it, the newest last.
+    """
+
+    newest: dict[str, Verdict] = field(default_factory=dict)
+    settling: dict[str, Verdict] = field(default_factory=dict)
+
+    def hear(self, verdict: Verdict) -> None:
+        """Take one more verdict in; they come oldest first."""
+        who = verdict.reviewer
+        self.settling.pop(who, None)
+        if verdict.said.role != "settle":
+            self.newest.pop(who, None)
+            self.newest[who] = verdict
+        elif verdict.said.decision != "skip":
+            self.settling[who] = verdict
+
+    @property
+    def voices(self) -> list[Verdict]:
+        """One verdict of each person who has one, none of them given after a look at the others'."""
+        return [v for v in self.newest.values() if v.said.decision != "skip"]
+
+    @property
+    def counts(self) -> Verdict | None:
+        """The verdict that counts; a skip where all were taken back, None where they differ."""
+        if self.settling:
+            return next(reversed(self.settling.values()))
+        voices = self.voices
+        if not voices:
+            return next(reversed(self.newest.values()), None)
+        ((outcome, most),) = Counter(v.outcome for v in voices).most_common(1)
+        return next(v for v in reversed(voices) if v.outcome == outcome) if 2 * most > len(voices) else None
+
+    @property
+    def disputed(self) -> bool:
+        """Whether people differ, no side has more than half, and nobody settled it."""
+        return self.counts is None and bool(self.newest)
+
+    def count(self, who: str) -> int:
+        """Number of decisions of a person that stand: a voice, a settlement, both or none."""
+        mine = self.newest.get(who)
+        return (mine is not None and mine.said.decision != "skip") + (who in self.settling)
+
+    def wants(self, drawn: bool) -> bool:
+        """Whether a second person shall look at the row.
+
+        Parameters
+        ----------
+        drawn : it belongs to the share of rows that two people look at.
+        """
+        voices = {v.reviewer for v in self.voices}
+        if self.settling or len(voices) > 1:
+            return False
+        asked = [who for who, v in self.newest.items() if v.said.role == "ask"]
+        return (drawn and len(voices) == 1) or any(not voices - {who} for who in asked)
+
+
+def _member(rows: dict[str, None], row: str, there: bool) -> None:
+    if there:
+        rows[row] = None
+    else:
+        rows.pop(row, None)
+
+
+class Register:
+    """What was said of every row, and what counts.
+
+    Parameters
+    ----------
+    share : of the rows that two people look at; which ones is a matter of their ids alone, so it is a draw
+        that no verdict can sway.
+
+    Attributes
+    ----------
+    rows : id to what was said, those spoken of last at the end.
+    decided, disputed, waiting, double : ids of the rows with a verdict that counts, of those on which people
+        differ, of those that wait for a second opinion, and of those with two voices or more.
+    tally : rows that each person decided or settled.
+    """
+
+    def __init__(self, share: float = 0.0) -> None:
+        self.share = share
+        self.rows: dict[str, Opinions] = {}
+        self.decided: dict[str, None] = {}
+        self.disputed: dict[str, None] = {}
+        self.waiting: dict[str, None] = {}
+        self.double: dict[str, None] = {}
+        self.tally: Counter[str] = Counter()
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        """Take verdicts in, oldest first."""
+        for v in verdicts:
+            row = v.row.id
+            said = self.rows.pop(row, None) or Opinions()
+            self.rows[row] = said
+            before = said.count(v.reviewer)
+            said.hear(v)
+            self.tally[v.reviewer] += said.count(v.reviewer) - before
+            counts = said.counts
+            _member(self.decided, row, counts is not None and counts.said.decision != "skip")
+            _member(self.disputed, row, said.disputed)
+            _member(self.waiting, row, said.wants(self.drawn(row)))
+            _member(self.double, row, len(said.voices) > 1)
+
+    def drawn(self, row: str) -> bool:
+        """Whether a row belongs to the share that two people look at."""
+        if not self.share:
+            return False
+        digest = hashlib.blake2b(row.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self.share * 2**64
+
+    def counting(self) -> list[Verdict]:
+        """The verdict that counts of each row that has one."""
+        return [v for said in self.rows.values() if (v := said.counts) is not None]
 
 
 def parse(text: str, *, name: str = "verdicts") -> list[Said]:
     """Read a verdict file: CSV with a heading, or JSON Lines; lines without a verdict are passed over.
 
-    Keys: `id`, `verdict` (keep, relabel, ambiguous, drop, skip), `label` (for relabel), `note`. A label
-    alone means relabel, or keep where it is the given one and the file says so.
+    Keys: `id`, `verdict` (keep, relabel, ambiguous, drop, skip), `label` (for relabel), `note`, `role` (ask,
+    settle or nothing). A label alone means relabel, or keep where it is the given one and the file says so.
 
     Raises
     ------
@@ -174,8 +320,12 @@ def _said(row_id: str, body: Mapping[str, Any], where: str) -> Said | None:
         raise InputError(f"{where}: unknown verdict {verdict!r}; it is one of {', '.join(DECISIONS)}")
     if known == "relabel" and not label:
         raise InputError(f"{where}: a relabel of row {row_id!r} needs the right label in `label`")
+    wanted = _word(body, "role").strip().lower()
+    role = next((r for r in ROLES if r == wanted), None)
+    if role is None:
+        raise InputError(f"{where}: unknown role {wanted!r}; it is ask, settle or nothing")
     to = label if known == "relabel" else None
-    return Said(row_id, known, to, _word(body, "note"), _word(body, "draw"))
+    return Said(row_id, known, to, _word(body, "note"), _word(body, "draw"), role)
 
 
 def _csv_lines(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -5,7 +5,7 @@ The order is that of the review in a plan (tilth.actions), here without its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,13 +56,17 @@ class Worklist:
         """Ids of the rows, the best first."""
         return [self.view.train.ids[i] for i in self.order.tolist()]
 
-    def to_json(self, most: int = 2_000) -> dict[str, Any]:
-        """Where the review stands, and the first rows."""
+    def each(self) -> Iterator[str]:
+        """Ids of the rows, the best first, one at a time: whoever wants a few does not pay for all."""
+        return (self.view.train.ids[i] for i in self.order)
+
+    def to_json(self, most: int = 2_000, first: int = 0) -> dict[str, Any]:
+        """Where the review stands, and `most` rows from the one at `first` on."""
         return {
             "version": self.version,
             "mark": self.mark,
             "count": len(self.order),
-            "rows": [self.view.train.ids[i] for i in self.order[:most].tolist()],
+            "rows": [self.view.train.ids[i] for i in self.order[first : first + most].tolist()],
             "classes": list(self.view.signals.classes),
             "errors": {k: round(v, 1) for k, v in asdict(self.trust.errors()).items()},
             "basis": self.trust.basis,
@@ -135,7 +139,7 @@ def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
     order = np.zeros(0, dtype=np.int64)
     if len(view.signals.classes) > 1:
         response = respond(view, ws.recipe.penalty, ws.config.goal.metric)
-        order = in_question(view, response, trust.open, ws.config.minutes.relabel)
+        order = in_question(view, response, trust.open & ~trust.disputed, ws.config.minutes.relabel)
     guides = ws.store.records(GUIDE)
     guide = parse(guides[-1]["text"]) if guides else None
     return Worklist(head.id, mark, order, view, trust, guide, guides[-1]["version"] if guides else 0)

@@ -195,7 +195,7 @@ class Workspace:
         """What detectors see of the head of train, P(wrong) recalibrated by the verdicts there are."""
         from dataclasses import replace
 
-        found = self._claims(progress)
+        found = self.claims(progress)
         signals = self.trust(progress).signals
         return found if signals is found.signals else replace(found, signals=signals)
 
@@ -203,10 +203,14 @@ class Workspace:
         """How far P(wrong) of the head of train can be trusted, by prior or verdicts."""
         from tilth.audit.trust import trust
 
-        found = self._claims(progress)
+        found = self.claims(progress)
         key = (self.head(TRAIN).id, self.eval_id(), self.store.verdict_mark(TRAIN))
         if self._trust is None or self._trust[0] != key:
-            self._trust = (key, trust(found.signals, found.train, self.store.verdicts(TRAIN)))
+            said = self.store.register(TRAIN)
+            self._trust = (
+                key,
+                trust(found.signals, found.train, said.counting(), disputed=said.disputed),
+            )
         return self._trust[1]
 
     def heard(self) -> tuple[int, ...]:
@@ -223,7 +227,7 @@ class Workspace:
             others.append(("copies", "", str(self.config.copies.threshold), ""))
         return self.key("audit", version, self.eval_id(), *self.heard(), *self._said(), *others)
 
-    def _claims(self, progress: Progress | None = None) -> View:
+    def claims(self, progress: Progress | None = None) -> View:
         """The view before any verdict is heard; computed once in a process."""
         from tilth.audit.run import look
 
@@ -346,7 +350,7 @@ class Workspace:
             found = SelfTest(0, audit.rows, failed=f"{type(error).__name__}: {error}")
         believed = audit.trust
         if found.curve and not self.heard():
-            claims = self._claims(progress)
+            claims = self.claims(progress)
             believed = trust(claims.signals, claims.train, (), found.curve).to_json()
         seconds = audit.seconds + time.process_time() - began
         return replace(audit, self_test=found.to_json(), trust=believed, seconds=seconds)

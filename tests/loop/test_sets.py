@@ -68,7 +68,7 @@ def test_undo_leaves_what_was_decided_since_and_brings_back_what_stood_before(pr
     project.verdict([Said(ids[1], "keep")], reviewer="cy")
     project.decide_set(Where(ids=ids), "keep", reviewer="dan", again=True, key="two")
     assert {v[2] for v in stands(project).values()} == {"dan"}
-    assert project.undo_set("one").back == 0  # all of it was decided anew
+    assert project.undo_set("one").back == 3  # nobody sees it: what dan said counts
     assert project.undo_set("two").back == 3
     assert stands(project) == {ids[0]: ("ambiguous", None, "ana"), ids[1]: ("keep", None, "cy")}
 

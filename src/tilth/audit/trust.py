@@ -5,7 +5,7 @@ Before any verdict the curve is the prior of tilth.calibration, and everything t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ class Trust:
     fits : (n,) claimed probability that the suggested label is right.
     suggested : (n,) class number of the suggestion.
     open : (n,) whether a row has a label and no verdict that tells whether it is right.
+    disputed : (n,) whether people differ on a row and nobody settled it; such a row is open, too.
     found : number of rows whose present label a reviewer called wrong.
     wrong, right : belief about `claimed` and about `fits`.
     judged : number of rows with a verdict on their present label.
@@ -45,6 +46,7 @@ class Trust:
     fits: np.ndarray
     suggested: np.ndarray
     open: np.ndarray
+    disputed: np.ndarray
     found: int
     wrong: Belief
     right: Belief
@@ -106,15 +108,17 @@ def trust(
     rows: Snapshot,
     verdicts: Sequence[Verdict],
     copy: tuple[float, float] | None = None,
+    disputed: Iterable[str] = (),
 ) -> Trust:
-    """Recalibrate signals by the standing verdicts of a project.
+    """Recalibrate signals by the verdicts of a project that count.
 
     Parameters
     ----------
     signals : of the rows, as claimed.
     rows : their present labels.
-    verdicts : the newest one on each row; those on rows that are gone teach the curve all the same.
+    verdicts : the one that counts of each row; those on rows that are gone teach the curve all the same.
     copy : curve of errors planted in a copy of the rows (intercept and slope), where there was a self-test.
+    disputed : ids of rows on which people differ: nobody's verdict counts there until it is settled.
     """
     n = len(signals.labels)
     labelled = signals.labels >= 0
@@ -140,4 +144,6 @@ def trust(
     unjudged = labelled.copy()
     unjudged[list(known)] = False
     new = signals.recalibrate(wrong, known) if verdicts and len(signals.classes) > 1 else signals
-    return Trust(claimed, fits, suggested, unjudged, found, wrong, right, len(known), ambiguous, new)
+    differ = np.zeros(n, dtype=bool)
+    differ[[at for x in disputed if (at := rows.index.get(x)) is not None]] = True
+    return Trust(claimed, fits, suggested, unjudged, differ, found, wrong, right, len(known), ambiguous, new)

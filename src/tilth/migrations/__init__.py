@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from tilth.migrations import m001_initial, m002_verdicts, m003_judgements
+from tilth.migrations import m001_initial, m002_verdicts, m003_judgements, m004_reviewers
 
 __all__ = ["STEPS", "Step", "upgrade"]
 
@@ -23,7 +23,10 @@ class Step(Protocol):
         """Bring a store from schema NUMBER - 1 to NUMBER, inside the caller's transaction."""
 
 
-STEPS: tuple[Step, ...] = (cast(Step, m001_initial), cast(Step, m002_verdicts), cast(Step, m003_judgements))
+STEPS: tuple[Step, ...] = (
+    cast(Step, m001_initial), cast(Step, m002_verdicts), cast(Step, m003_judgements),
+    cast(Step, m004_reviewers),
+)  # fmt: skip
 
 
 def upgrade(connection: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
@@ -15,7 +16,8 @@ from tilth.plan import last_plan
 from tilth.review.jobs import Jobs
 from tilth.review.looks import Looks
 from tilth.review.set_desk import SetDesk
-from tilth.verdicts import DECISIONS, Said, Verdict
+from tilth.reviewers import DISAGREEMENTS, Reviewers
+from tilth.verdicts import DECISIONS, ROLES, Said, Verdict
 from tilth.worklist import Worklist, worklist
 from tilth.workspace import EVAL, TRAIN
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from tilth.project import Project
 
 __all__ = ["Desk"]
+
+STALE = 20
+"""Verdicts after which the order of the rows is computed anew."""
 
 
 class Desk:
@@ -48,6 +53,8 @@ class Desk:
         self._plan: tuple[tuple[str, str, int], dict[str, Any]] | None = None
         self.sets = SetDesk(self)
         self._planner: threading.Thread | None = None
+        self._sorter: threading.Thread | None = None
+        self.reviewers = Reviewers(project.workspace)
         self.step, self.error = "", ""
         project.progress = self._progress
 
@@ -77,6 +84,74 @@ class Desk:
         fresh = not newest or found.mark == store.verdict_mark(TRAIN)
         return fresh and head is not None and found.version == head.id
 
+    def lease(
+        self,
+        reviewer: str,
+        *,
+        seat: str,
+        was: str,
+        n: int,
+        have: Sequence[str],
+        without: Sequence[str],
+        queue: str,
+        order: Iterable[str] | None = None,
+    ) -> dict[str, Any]:
+        """Hand rows to a person, and say where the review stands; see `Reviewers.lease`.
+
+        Parameters
+        ----------
+        order : ids of the rows to choose from, the most useful first; None: the worklist.
+        """
+        found, hands = self._sorted(), self.reviewers
+        line = found.each() if order is None else order
+        rows = hands.lease(
+            reviewer, line, found.view.train, n=n, seat=seat, was=was, have=have, without=without, queue=queue
+        )
+        register = hands.register()
+        body = found.to_json(most=0) | {
+            "rows": rows, "queue": queue, "minutes": hands.seconds / 60,
+            "disagreements": len(register.disputed), "voices": {}, "judged": len(register.decided),
+            "count": max(0, len(found.order) - max(0, len(register.decided) - found.trust.judged)),
+            "fresh": self._behind(found) < STALE,
+        }  # fmt: skip
+        if queue == DISAGREEMENTS:
+            body["count"] = len(register.disputed)
+            body["voices"] = {x["id"]: x["verdicts"] for x in hands.disagreements() if x["id"] in rows}
+        return body
+
+    def _sorted(self) -> Worklist:
+        """A worklist that knows all but the last few verdicts; a newer one is made beside the requests."""
+        found = self.worklist(newest=False)
+        if self._behind(found) >= STALE and (self._sorter is None or not self._sorter.is_alive()):
+            self._sorter = threading.Thread(target=self._sort, daemon=True)
+            self._sorter.start()
+        return found
+
+    def _behind(self, found: Worklist) -> int:
+        return self.project.workspace.store.verdict_mark(TRAIN) - found.mark
+
+    def _sort(self) -> None:
+        began = time.monotonic()
+        try:
+            self.worklist()
+        except TilthError as error:
+            self.error = str(error)
+        # with many people at work there is always a newer verdict: leave most of the time to them
+        time.sleep(min(10.0, 2 * (time.monotonic() - began)))
+
+    def cards(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """What is to be seen of rows; of those that somebody judged nothing that the verdict made known."""
+        found, said = self.worklist(newest=False), self.reviewers.register().rows
+        judged = [x for x in ids if x in said]
+        if not judged:
+            return found.cards(ids)
+        with self.alone:
+            claims = self.project.workspace.claims()
+        new = [x for x in ids if x not in said]
+        blind = replace(found, view=replace(found.view, signals=claims.signals))
+        cards = {c["id"]: c for c in (*found.cards(new), *blind.cards(judged))}
+        return [cards[x] for x in ids if x in cards]
+
     def record(self, items: Sequence[Mapping[str, Any]], reviewer: str) -> dict[str, Any]:
         """Write verdicts down; each is taken or refused alone, so that one of them stops no other."""
         found, ws = self.worklist(newest=False), self.project.workspace
@@ -87,7 +162,8 @@ class Desk:
                 made[str(item["key"])] = found.judged(ws, _said(item), reviewer)
             except TilthError as error:
                 refused.append({"key": str(item["key"]), "message": str(error)})
-        new = ws.store.add_verdicts_once(TRAIN, made, now=ws.clock()) if made else []
+        until = self.reviewers.now() + self.reviewers.seconds
+        new = ws.store.add_verdicts_once(TRAIN, made, now=ws.clock(), until=until) if made else []
         return {"saved": list(made), "new": len(new), "refused": refused}
 
     def standing(self) -> dict[str, Any] | None:
@@ -180,4 +256,8 @@ def _said(item: Mapping[str, Any]) -> Said:
         raise InputError(f"unknown verdict {item['verdict']!r}; it is one of {', '.join(DECISIONS)}")
     if verdict == "relabel" and not item["label"]:
         raise InputError(f"a relabel of row {item['id']!r} needs the right label")
-    return Said(item["id"], verdict, item["label"] if verdict == "relabel" else None, item["note"])
+    role = next((r for r in ROLES if r == item.get("role", "")), None)
+    if role is None:
+        raise InputError(f"unknown role {item['role']!r}; it is ask, settle or nothing")
+    label = item["label"] if verdict == "relabel" else None
+    return Said(item["id"], verdict, label, item["note"], role=role)

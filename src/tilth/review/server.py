@@ -44,6 +44,7 @@ def serve(project: Project, *, port: int, browser: bool, started: Callable[[str]
     port, token = door.getsockname()[1], secrets.token_urlsafe(24)
     project.workspace.head("train")  # say at once, not in the page, that there is nothing to review
     app, desk = application(project, token=token, port=port)
+    desk.reviewers.resume()
     desk.plan_at_hand()  # the first page shall not wait for what can be computed now
     address = f"http://127.0.0.1:{port}/?token={token}"
     settings = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", lifespan="off")

@@ -9,14 +9,13 @@ from types import TracebackType
 from typing import Any
 
 from tilth import migrations
-from tilth.agreement import Judgements
 from tilth.data import Incoming, Row, Snapshot, Version
-from tilth.errors import NotFound, ProjectError, TilthError
+from tilth.errors import ProjectError, TilthError
 from tilth.patch import Op, Patch
-from tilth.store import check, commit, imports, judgements, lines, patches, records, verdicts
+from tilth.store import check, commit, imports, lines, patches, records
 from tilth.store.connection import Pool
+from tilth.store.people import PeopleStore
 from tilth.store.results import Decision, ImportResult, PatchInfo, PatchState
-from tilth.verdicts import Verdict
 
 __all__ = ["Store"]
 
@@ -27,7 +26,7 @@ APPLICATION = 0x546C7468
 """The mark of a Tilth store among SQLite files."""
 
 
-class Store:
+class Store(PeopleStore):
     """Versions of data sets, patches and records of one project, in `data/tilth.db`.
 
     Safe to use from several threads and several processes at once; a process that was forked opens
@@ -359,107 +358,6 @@ class Store:
         """The bodies of a kind, or of a kind and a subject, oldest first."""
         with self._pool.read() as connection:
             return records.listed(connection, kind, subject)
-
-    # verdicts
-
-    def add_verdicts(self, dataset: str, found: Iterable[Verdict]) -> None:
-        """Write verdicts on rows down, in one transaction; earlier ones stay on record."""
-        with self._pool.write() as connection:
-            verdicts.add(connection, dataset, found)
-
-    def add_verdicts_once(self, dataset: str, found: Mapping[str, Verdict], *, now: str) -> list[str]:
-        """Write verdicts down that each have a key of their own; a key that is known is passed over.
-
-        One transaction: after a kill a verdict and its key are both there or neither is, so whoever does
-        not know whether it was written may send it again.
-
-        Returns
-        -------
-        The keys that were new.
-        """
-        with self._pool.write() as connection:
-            new = [key for key in found if records.get(connection, "verdict-key", key) is None]
-            verdicts.add(connection, dataset, [found[key] for key in new])
-            records.put(connection, "verdict-key", [(k, {}) for k in new], subject=dataset, now=now)
-        return new
-
-    def add_verdicts_together(
-        self,
-        dataset: str,
-        found: Iterable[Verdict],
-        kind: str,
-        key: str,
-        body: Mapping[str, Any],
-        *,
-        now: str,
-    ) -> dict[str, Any]:
-        """Write many verdicts and one record about them down, all or none; a known key changes nothing.
-
-        Returns
-        -------
-        The record that is there.
-        """
-        with self._pool.write() as connection:
-            known = records.get(connection, kind, key)
-            if known is None:
-                verdicts.add(connection, dataset, found)
-                records.put(connection, kind, [(key, body)], subject=dataset, now=now)
-        return dict(body) if known is None else known
-
-    def take_back_together(
-        self, dataset: str, kind: str, key: str, draw: str, passed: Iterable[str], *, reviewer: str, now: str
-    ) -> dict[str, Any]:
-        """Set the rows of a draw back to the verdict before, once; the record says when and how many.
-
-        Parameters
-        ----------
-        passed : draws that were taken back earlier: what they said does not come back.
-        """
-        with self._pool.write() as connection:
-            body = records.get(connection, kind, key)
-            if body is None:
-                raise NotFound(f"no record {kind} {key!r}")
-            if not body["undone"]:
-                back = verdicts.take_back(connection, dataset, draw, passed, reviewer, now)
-                body |= {"undone": now, "back": back}
-                records.put(connection, kind, [(key, body)], subject=dataset, now=now)
-        return body
-
-    def verdicts(self, dataset: str, *, every: bool = False) -> list[Verdict]:
-        """The newest verdict on each row, or every one ever given; oldest first."""
-        with self._pool.read() as connection:
-            return verdicts.standing(connection, dataset, every=every)
-
-    def verdict_mark(self, dataset: str) -> int:
-        """A number that grows with every verdict; 0 when there is none."""
-        with self._pool.read() as connection:
-            return verdicts.mark(connection, dataset)
-
-    # judgements of annotators
-
-    def put_judgements(
-        self, source: str, digest: str, found: Judgements, *, columns: Mapping[str, Any], now: str
-    ) -> bool:
-        """Keep the judgements of a file beside what it said before; False when it says nothing new.
-
-        Parameters
-        ----------
-        source : name of the file; of files with one name the newest counts.
-        digest : of its bytes and of how it was read.
-        columns : which column was what.
-        """
-        with self._pool.write() as connection:
-            return judgements.put(connection, source, digest, found, columns, now)
-
-    def judgements(self) -> list[tuple[str, Judgements]]:
-        """Source and judgements of the newest file of each source, oldest first."""
-        with self._pool.read() as connection:
-            return judgements.newest(connection)
-
-    def judgements_digest(self) -> str:
-        """Changes when judgements are taken in; empty without any."""
-        with self._pool.read() as connection:
-            return judgements.digest(connection)
 
     def verify(self) -> list[str]:
         """Compute again what can be: the file's own checks, and each head from its rows.

@@ -1,4 +1,4 @@
-"""Verdicts in the store: added, never changed; the newest on a row stands."""
+"""Verdicts in the store: added, never changed; which one counts is said in tilth.verdicts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from typing import cast
 
 from tilth.store.codec import pack, unpack
-from tilth.verdicts import Drawn, Kind, Said, Verdict
+from tilth.verdicts import Drawn, Kind, Role, Said, Verdict
 
-__all__ = ["add", "mark", "standing", "take_back"]
+__all__ = ["add", "mark", "since", "take_back"]
 
 COLUMNS = (
-    "id, decision, label, note, given, suggested, p_wrong, p_suggested, inclusion, draw, reviewer, created"
+    "id, decision, label, note, given, suggested, p_wrong, p_suggested, inclusion, draw, reviewer, created, "
+    "role"
 )
 
 
@@ -28,38 +29,38 @@ def add(connection: sqlite3.Connection, dataset: str, verdicts: Iterable[Verdict
     """Write verdicts down."""
     name = pack(dataset)
     connection.executemany(
-        f"INSERT INTO verdict (dataset, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO verdict (dataset, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 name, pack(v.row.id), v.said.decision, _packed(v.said.label), pack(v.said.note),
                 _packed(v.row.given), _packed(v.row.suggested), v.row.p_wrong, v.row.p_suggested,
                 v.row.inclusion, pack(v.row.draw), pack(v.reviewer), pack(v.created),
+                v.said.role,
             )
             for v in verdicts
         ),
     )  # fmt: skip
 
 
-def standing(connection: sqlite3.Connection, dataset: str, *, every: bool = False) -> list[Verdict]:
-    """The newest verdict on each row, or all of them; oldest first."""
-    newest = "" if every else "AND key IN (SELECT max(key) FROM verdict WHERE dataset = ? GROUP BY id)"
-    parameters = (pack(dataset),) * (1 if every else 2)
+def since(connection: sqlite3.Connection, dataset: str, key: int = 0) -> tuple[int, list[Verdict]]:
+    """Every verdict that was written after the one with this key, oldest first, and the key of the last."""
     found = connection.execute(
-        f"SELECT {COLUMNS} FROM verdict WHERE dataset = ? {newest} ORDER BY key", parameters
+        f"SELECT key, {COLUMNS} FROM verdict WHERE dataset = ? AND key > ? ORDER BY key", (pack(dataset), key)
     )
     out = []
-    for row, decision, label, note, given, suggested, wrong, right, chance, draw, who, when in found:
+    for key, *told in found:  # noqa: B007  the last one is returned
+        row, decision, label, note, given, suggested, wrong, right, chance, draw, who, when, role = told
         name, of = unpack(row), unpack(draw)
-        said = Said(name, cast(Kind, decision), _text(label), unpack(note), of)
+        said = Said(name, cast(Kind, decision), _text(label), unpack(note), of, cast(Role, role))
         drawn = Drawn(name, _text(given), _text(suggested), wrong, right, chance, of)
         out.append(Verdict(said, drawn, unpack(who), unpack(when)))
-    return out
+    return key, out
 
 
 def take_back(
     connection: sqlite3.Connection, dataset: str, draw: str, passed: Iterable[str], reviewer: str, now: str
 ) -> int:
-    """Write down again what stood before a draw, on each row whose newest verdict is of that draw.
+    """Write down again what the author of a draw said before, on each row where they said nothing since.
 
     Parameters
     ----------
@@ -70,11 +71,13 @@ def take_back(
     Number of rows.
     """
     name, left = pack(dataset), [pack(x) for x in (draw, *passed)]
+    note = f"undo by {reviewer}"
     marks = ",".join("?" * len(left))
+    same = "dataset = v.dataset AND {0}.id = v.id AND {0}.reviewer = v.reviewer"
     found = connection.execute(
-        "SELECT v.key, (SELECT max(b.key) FROM verdict b WHERE b.dataset = v.dataset AND b.id = v.id "
+        f"SELECT v.key, (SELECT max(b.key) FROM verdict b WHERE b.{same.format('b')} "
         f"AND b.key < v.key AND b.draw NOT IN ({marks})) FROM verdict v WHERE v.dataset = ? AND v.draw = ? "
-        "AND v.key = (SELECT max(n.key) FROM verdict n WHERE n.dataset = v.dataset AND n.id = v.id)",
+        f"AND v.key = (SELECT max(n.key) FROM verdict n WHERE n.{same.format('n')})",
         (*left, name, pack(draw)),
     ).fetchall()
     connection.executemany(
@@ -83,8 +86,8 @@ def take_back(
     )
     connection.executemany(
         f"INSERT INTO verdict (dataset, {COLUMNS}) SELECT dataset, id, 'skip', NULL, ?, given, suggested, "
-        "p_wrong, p_suggested, NULL, ?, ?, ? FROM verdict WHERE key = ?",
-        ((pack("undo"), pack(""), pack(reviewer), pack(now), key) for key, before in found if before is None),
+        "p_wrong, p_suggested, NULL, ?, reviewer, ?, role FROM verdict WHERE key = ?",
+        ((pack(note), pack(""), pack(now), key) for key, before in found if before is None),
     )
     return len(found)
 

@@ -15,6 +15,7 @@ from tilth.errors import HeadMoved, InputError, NotFound, ProjectBusy, Refused, 
 from tilth.report.format import finite
 from tilth.review.api.explore import ExploreActions
 from tilth.review.api.patches import PatchActions
+from tilth.review.api.people import PeopleActions
 from tilth.review.api.rows import RowActions
 from tilth.review.api.sets import SetActions
 from tilth.review.desk import Desk
@@ -42,7 +43,10 @@ def build(desk: Desk) -> fastapi.FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.add_exception_handler(TilthError, _explain)
-    for actions in (RowActions(desk), PatchActions(desk), SetActions(desk), ExploreActions(desk)):
+    groups = (
+        RowActions(desk), PeopleActions(desk), PatchActions(desk), SetActions(desk), ExploreActions(desk),
+    )  # fmt: skip
+    for actions in groups:
         for method, path, handler in actions.routes():
             app.add_api_route(f"/api{path}", handler, methods=[method], response_class=Body)
     for path, page in pages(desk):

@@ -16,16 +16,19 @@ __all__ = ["RowActions"]
 
 @dataclass
 class Decision:
-    """One verdict; `key` is the browser's own name of it, so that it counts once however often it is sent."""
+    """One verdict; `key` is the browser's own name of it, so that it counts once however often it is sent.
+
+    `role`: "ask" for a second opinion with it, "settle" a disagreement, or nothing.
+    """
 
     key: str
     id: str
     verdict: str
     label: str | None = None
     note: str = ""
+    role: str = ""
 
 
-@dataclass
 @dataclass
 class Decisions:
     """Verdicts of one person."""
@@ -34,7 +37,6 @@ class Decisions:
     items: list[Decision] = field(default_factory=list)
 
 
-@dataclass
 class RowActions:
     """Where the project stands, the queue, cards, verdicts.
 
@@ -54,15 +56,17 @@ class RowActions:
         """What to do next: `tilth plan`."""
         return self.desk.plan()
 
-    def queue(self) -> Any:
+    def queue(self, offset: int = 0, limit: int = 2_000) -> Any:
         """Ids of the rows that want a verdict, the most useful first, and errors left: `tilth plan --out`."""
-        return self.desk.worklist().to_json()
+        if offset < 0 or not 0 <= limit <= 10_000:
+            raise InputError(f"offset {offset}, limit {limit}: ask for up to 10,000 rows from row 0 on")
+        return self.desk.worklist().to_json(limit, offset)
 
     def rows(self, id: list[str] = fastapi.Query(default=[])) -> Any:  # noqa: B008
         """What is to be seen of rows; at most 50 at once."""
         if len(id) > 50:
             raise InputError(f"{len(id)} rows were asked for; ask for at most 50 at once")
-        return self.desk.worklist(newest=False).cards(id)
+        return self.desk.cards(id)
 
     def verdicts(self, body: Decisions) -> Any:
         """Take verdicts in, each once for its key; on disk before the answer: `tilth verdict`."""

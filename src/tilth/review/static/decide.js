@@ -3,6 +3,7 @@
 import { api, at, el, forPage, reviewer, say, visible } from "./common.js";
 import { drawCard } from "./card.js";
 import { askName, Chooser } from "./dialogs.js";
+import { drawVoices, giveBack, lease, queue } from "./leases.js";
 import { Outbox } from "./outbox.js";
 
 const AHEAD = 12, CHUNK = 12, BATCH = 20;
@@ -15,6 +16,7 @@ const state = {
   /** @type {any} */ standing: null,
   painted: "",                            // id of the row on the screen, "" for none
   note: "",
+  ask: false,                             // the next verdict asks for a second opinion
   fetching: false,
   sinceRefresh: 0,
 };
@@ -48,13 +50,18 @@ function trouble(words) {
 
 // the list of rows
 
-/** Take the newest order; the row on the screen and those behind it in memory stay where they are. */
+/** Take rows into this window's hands; the row on the screen stays, and what was fetched ahead where it may. */
 async function refresh() {
+  if (!reviewer.get()) {
+    drawStanding();
+    return;
+  }
   state.sinceRefresh = 0;
   const saved = state.past.filter((p) => p.saved);
   try {
-    const found = await api("/queue");
-    const keep = state.rows.slice(0, state.painted ? 2 : 0);
+    const found = await lease(state.rows.slice(0, AHEAD), [...settled]);
+    const granted = new Set(found.rows);
+    const keep = state.rows.slice(0, state.painted ? 2 : 0).filter((id, i) => !i || granted.has(id));
     const done = new Set([...settled, ...keep]);
     state.rows = [...keep, ...found.rows.filter((id) => !done.has(id))];
     state.classes = found.classes;
@@ -63,10 +70,23 @@ async function refresh() {
     drawStanding();
     await prefetch();
     if (!state.painted) draw();
+    if (!found.fresh) again(1500); // the order is being computed anew
   } catch (error) {
     trouble(error.message);
-    setTimeout(refresh, 3000);
+    again(3000);
   }
+}
+
+let later = 0;
+function again(wait) {
+  clearTimeout(later);
+  later = setTimeout(refresh, wait);
+}
+
+/** Once somebody said who they are: rows are handed to people. */
+function begin() {
+  drawStanding();
+  if (!state.standing) refresh();
 }
 
 async function prefetch() {
@@ -105,6 +125,7 @@ function draw() {
   drawStanding();
   if (!card) return;
   drawCard(card, choose);
+  drawVoices(state.standing?.voices[card.id]);
   drawNote();
 }
 
@@ -112,6 +133,7 @@ const number = (x) => Math.round(x).toLocaleString("en");
 
 function drawStanding() {
   const s = state.standing;
+  if (!reviewer.get()) at("standing").textContent = "Rows are handed to people: say who you are.";
   if (!s) return;
   const left = state.rows.length < s.rows.length ? Math.max(0, s.count - (s.rows.length - state.rows.length)) : s.count;
   const box = at("standing");
@@ -158,8 +180,9 @@ function drawSave() {
 }
 
 function drawNote() {
-  at("note-shown").hidden = !state.note;
-  at("note-shown").textContent = state.note ? visible(`note: ${state.note}`) : "";
+  at("note-shown").hidden = !state.note && !state.ask;
+  const parts = [state.note && `note: ${state.note}`, state.ask && "second opinion asked"];
+  at("note-shown").textContent = visible(parts.filter(Boolean).join(" · "));
 }
 
 // verdicts
@@ -169,20 +192,22 @@ function decide(verdict, label) {
   const card = state.cards.get(id);
   if (!card) return;
   if (!reviewer.get()) {
-    askName(() => { drawStanding(); decide(verdict, label); });
+    askName(() => { begin(); decide(verdict, label); });
     return;
   }
-  const item = { id, verdict, label: label ?? null, note: state.note };
+  const role = queue ? "settle" : state.ask ? "ask" : "";
+  const item = { id, verdict, label: label ?? null, note: state.note, role };
   const entry = { ...item, key: outbox.add(reviewer.get(), item), text: card.text.slice(0, 80), card, saved: false };
   state.past.push(entry);
   settled.add(id);
   state.note = "";
+  state.ask = false;
   state.rows.shift();
   draw();
   drawPast();
   say(`${verdict}${label ? " " + label : ""}; next row`);
   ahead();
-  if (!state.rows.length) refresh();
+  if (state.rows.length === AHEAD || !state.rows.length) refresh();
 }
 
 function choose(label) {
@@ -201,7 +226,7 @@ function undo() {
   }
   entry.taken = true;
   if (entry.verdict !== "skip") {
-    const item = { id: entry.id, verdict: "skip", label: null, note: "undo" };
+    const item = { id: entry.id, verdict: "skip", label: null, note: "undo", role: queue ? "settle" : "" };
     const key = outbox.add(reviewer.get(), item);
     state.past.push({ ...item, key, text: entry.text, undone: true, saved: false });
   }
@@ -209,6 +234,7 @@ function undo() {
   state.cards.set(entry.id, entry.card);
   state.rows = [entry.id, ...state.rows.filter((id) => id !== entry.id)];
   state.note = entry.note;
+  state.ask = entry.role === "ask";
   draw();
   drawPast();
   say("undone");
@@ -228,9 +254,10 @@ const ACTS = {
   drop: () => decide("drop"),
   skip: () => decide("skip"),
   undo,
+  ask: () => { if (state.painted && !queue) { state.ask = !state.ask; drawNote(); say(state.ask ? "second opinion asked" : "no second opinion"); } },
   note: () => { if (state.painted) { at("remark").value = state.note; at("noter").showModal(); } },
 };
-const KEYS = { k: "keep", a: "take", c: "choose", b: "ambiguous", x: "drop", s: "skip", u: "undo", n: "note" };
+const KEYS = { o: "ask", k: "keep", a: "take", c: "choose", b: "ambiguous", x: "drop", s: "skip", u: "undo", n: "note" };
 
 document.addEventListener("keydown", (event) => {
   if (!forPage(event) || event.defaultPrevented) return;
@@ -240,7 +267,8 @@ document.addEventListener("keydown", (event) => {
     choose(card.likely[Number(event.key) - 1].label);
   } else if (KEYS[event.key]) {
     event.preventDefault();
-    ACTS[KEYS[event.key]]();
+    if (reviewer.get()) ACTS[KEYS[event.key]]();
+    else askName(begin);
   }
 });
 document.querySelectorAll("[data-act]").forEach((button) => {
@@ -250,5 +278,7 @@ document.querySelectorAll("[data-act]").forEach((button) => {
 for (const item of outbox.items()) settled.add(item.id);
 drawSave();
 outbox.flush();
-if (!reviewer.get()) askName(drawStanding);
+addEventListener("pagehide", () => giveBack(state.rows));
+addEventListener("pageshow", (event) => { if (event.persisted) refresh(); });
+if (!reviewer.get()) askName(begin);
 refresh();
