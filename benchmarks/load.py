@@ -103,7 +103,9 @@ class Load:
             else:
                 self.due.append(due)
         if self.next < self.requests:
-            self.loop.call_at(self.loop.time() + max(0.0, self.start + self.next / self.rate - now), self.tick)
+            self.loop.call_at(
+                self.loop.time() + max(0.0, self.start + self.next / self.rate - now), self.tick
+            )
 
 
 async def run(o):

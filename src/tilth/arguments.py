@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     _monitor_verbs(group("in service"))
     _version_verbs(group("versions"))
     _release_verbs(group("releases"), group("releases", project=False))
+    _serving_verbs(group("releases", project=False))
     verb = group("Tilth itself", project=False)
     p = verb("plugins", "detectors and recipes that there are, and where they come from")
     p.add_argument("--check", action="store_true", help="put each through the battery of its kind")
@@ -275,6 +276,64 @@ def _patch_or_file(p: argparse.ArgumentParser, which: str) -> None:
     either = p.add_mutually_exclusive_group(required=True)
     either.add_argument("patch", nargs="?", metavar="PATCH", help=which)
     either.add_argument("--patch", dest="patch_file", type=Path, metavar="FILE", help="a patch file")
+
+
+def _serving_verbs(verb: Verb) -> None:
+    """Verbs about servers; they concern no project."""
+    folder = "what the server remembers (default: serve-state beside the first bundle)"
+    bundle = "folder of a release, or a .zip of it"
+    shares = "share of the keys for each bundle, e.g. 0.9,0.1 (default: equal)"
+    shadow = "also ask this one, and show nobody what it says; may be repeated"
+    p = verb("serve", "answer over HTTP with one release or several; take feedback")
+    p.add_argument("bundle", nargs="+", type=Path, metavar="BUNDLE", help=bundle)
+    p.add_argument("--shares", type=_shares, metavar="A,B", help=shares)
+    p.add_argument("--shadow", action="append", default=[], type=Path, metavar="BUNDLE", help=shadow)
+    p.add_argument("--state", type=Path, metavar="DIR", help=folder)
+    p.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    p.add_argument("--port", type=_count, default=8500, metavar="N", help="default 8500; 0: a free one")
+    tokens = "a client and its token a line; needed where others can reach the host"
+    p.add_argument("--tokens", type=Path, metavar="FILE", help=tokens)
+    p.add_argument("--escalate", action="store_true", help="ask a person where no answer is given")
+    p.add_argument("--keep-rows", action="store_true", help="remember the text of every answer")
+    p.add_argument(
+        "--keep-days", type=_count, default=90, metavar="N", help="of answers (default 90; 0: all)"
+    )
+    p.add_argument("--log-rows", action="store_true", help="write texts into the access log")
+    p.add_argument("--no-log", action="store_false", dest="access_log", help="write no access log")
+    p.add_argument(
+        "--queue", type=_positive, default=512, metavar="N", help="requests that may wait (default 512)"
+    )
+    p.add_argument(
+        "--timeout", type=float, default=10.0, metavar="S", help="seconds a request may wait (default 10)"
+    )
+    most = "bytes of a request (default 8000000)"
+    p.add_argument("--max-body", type=_positive, default=8_000_000, metavar="N", help=most)
+    p.add_argument("--fresh", action="store_true", help="forget what was swapped in before")
+    p = verb("swap", "change what a running server serves, or go back, without losing a request")
+    p.add_argument("bundle", nargs="*", type=Path, metavar="BUNDLE", help=bundle)
+    p.add_argument("--back", action="store_true", help="serve what was served before")
+    p.add_argument("--shares", type=_shares, metavar="A,B", help=shares)
+    p.add_argument("--shadow", action="append", default=[], type=Path, metavar="BUNDLE", help=shadow)
+    p.add_argument("--state", type=Path, metavar="DIR", help=folder)
+
+
+def _shares(text: str) -> list[float]:
+    """Numbers of 0 or more, separated by commas."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 0 or not 0 < sum(found) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of shares such as 0.9,0.1")
+    return found
+
+
+def _positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    value = _count(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return value
 
 
 def _count(text: str) -> int:

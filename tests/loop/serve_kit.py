@@ -31,7 +31,8 @@ class Fake:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "label": self.label, "best": self.best, "probability": self.probability, "abstained": self.abstained,
+            "label": self.label, "best": self.best, "probability": self.probability,
+            "abstained": self.abstained,
             "reason": self.reason, "words": "", "likely": [], "nearest": [], "set": None,
         }  # fmt: skip
 
@@ -97,7 +98,11 @@ class Client:
         text = answer.read()
         kind = answer.headers.get("content-type", "")
         found = {k.lower(): v for k, v in answer.headers.items()}
-        return answer.status, found, json.loads(text) if kind == "application/json" and text else text.decode()
+        return (
+            answer.status,
+            found,
+            json.loads(text) if kind == "application/json" and text else text.decode(),
+        )
 
     def get(self, path: str, **headers: str) -> tuple[int, Any]:
         status, _, body = self.ask("GET", path, headers=headers)

@@ -26,6 +26,7 @@ from tilth.cli import (
     plugins,
     releases,
     reviews,
+    serving,
     sets,
     slices,
 )
@@ -36,7 +37,7 @@ __all__ = ["main", "parser"]
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
     **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
-    **sets.VERBS, **releases.VERBS, **monitoring.VERBS,
+    **sets.VERBS, **releases.VERBS, **serving.VERBS, **monitoring.VERBS,
 }  # fmt: skip
 
 

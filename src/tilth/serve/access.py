@@ -18,7 +18,7 @@ PAUSE = 0.1
 
 
 class AccessLog(threading.Thread):
-    """Lines for a stream; a pipe that nobody reads costs lines, which are counted, and never stops the server.
+    """Lines for a stream; a pipe that nobody reads costs lines, which are counted, but stops nothing.
 
     Parameters
     ----------
@@ -46,7 +46,13 @@ class AccessLog(threading.Thread):
 
     def fault(self, error: Exception) -> None:
         """An error that nobody expected; its trace holds no rows."""
-        self._add({"event": "fault", "trace": traceback.format_tb(error.__traceback__), "error": type(error).__name__})
+        self._add(
+            {
+                "event": "fault",
+                "trace": traceback.format_tb(error.__traceback__),
+                "error": type(error).__name__,
+            }
+        )
 
     def close(self) -> None:
         """Write what waits and end."""

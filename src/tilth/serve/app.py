@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from tilth.serve.arms import Arm
 from tilth.serve.batching import Batcher, Busy, Job
 from tilth.serve.forms import Bad, Question, deployment_of, feedback_of, question_of
 from tilth.serve.guard import ADMIN, Guard
-from tilth.serve.metrics import Metrics
+from tilth.serve.metrics import Labels, Metrics
 from tilth.serve.openapi import document
 from tilth.serve.protocol import Exchange
 from tilth.serve.settings import Settings
@@ -34,20 +33,21 @@ class App:
     ----------
     stage : the releases that are served.
     state : for reading; `writer` writes.
+    compare : makes the answer of GET /ab, beside the loop.
     clock : seconds since 1970.
     """
 
     def __init__(
-        self, settings: Settings, *, stage: Stage, guard: Guard, batcher: Batcher, writer: Writer, state: State,
-        metrics: Metrics, log: AccessLog, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.time,
+        self, settings: Settings, *, stage: Stage, guard: Guard, batcher: Batcher, writer: Writer,
+        state: State, metrics: Metrics, log: AccessLog, loop: asyncio.AbstractEventLoop,
+        compare: Callable[[State], dict[str, Any]], clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.settings, self.stage, self.guard, self.batcher = settings, stage, guard, batcher
         self.writer, self.state, self.metrics, self.log = writer, state, metrics, log
-        self.loop, self.clock = loop, clock
+        self.loop, self.compared, self.clock = loop, compare, clock
         self.draining = False
         self.connections: Callable[[], int] = lambda: 0
         self.tasks: set[asyncio.Task[None]] = set()
-        self._salt = os.urandom(8).hex()
         self.routes: dict[str, dict[str, Callable[[Exchange, str], None]]] = {
             "/predict": {"POST": self.predict},
             "/feedback": {"POST": self.feedback},
@@ -87,7 +87,7 @@ class App:
 
     def finished(self, exchange: Exchange) -> None:
         """Count and log an answer that was sent."""
-        seconds = self.loop.time() - exchange.started
+        seconds = time.monotonic() - exchange.started
         route = _route(exchange.path)
         path = ("path", route if route in self.routes else "other")
         self.metrics.count("requests_total", path, ("status", str(exchange.status)))
@@ -192,7 +192,7 @@ class App:
         row = await asyncio.to_thread(self.state.answer, id)
         if row is None:  # perhaps not on disk yet
             flushed: asyncio.Future[None] = self.loop.create_future()
-            self.writer.flush(lambda _: flushed.done() or flushed.set_result(None))
+            self.writer.flush(lambda _: None if flushed.done() else flushed.set_result(None))
             await flushed
             row = await asyncio.to_thread(self.state.answer, id)
         mine = row is not None and (client in ("", ADMIN) or row.client.partition("/")[0] == client)
@@ -274,9 +274,7 @@ class App:
         self._task(exchange, self._compare(exchange))
 
     async def _compare(self, exchange: Exchange) -> None:
-        from tilth.serve.compare import compare
-
-        exchange.json(200, await asyncio.to_thread(compare, self.state, self.stage.present))
+        exchange.json(200, await asyncio.to_thread(self.compared, self.state))
 
     # how it fares
 
@@ -291,13 +289,18 @@ class App:
 
     def measured(self, exchange: Exchange, client: str) -> None:
         """GET /metrics."""
-        arms = self.stage.present.arms
-        named = {
-            (("arm", a.letter), ("name", a.release.name), ("release", a.release.id), ("state", a.state)): a.share
-            for a in arms
-        }
-        dropped = {(("what", "answer"),): float(self.writer.dropped), (("what", "log"),): float(self.log.dropped)}
-        gauges = {
+        named: dict[Labels, float] = {}
+        for a in self.stage.present.arms:
+            labels = (
+                ("arm", a.letter),
+                ("name", a.release.name),
+                ("release", a.release.id),
+                ("state", a.state),
+            )
+            named[labels] = a.share
+        lost = {"answers": self.writer.dropped, "log": self.log.dropped}
+        dropped: dict[Labels, float] = {(("what", what),): float(n) for what, n in lost.items()}
+        gauges: dict[str, dict[Labels, float]] = {
             "release_share": named,
             "waiting_requests": {(): float(len(self.batcher.waiting))},
             "waiting_rows": {(): float(self.batcher.rows)},
@@ -350,7 +353,8 @@ def _with_text(row: Answered, text: str) -> Answered:
 
 
 def _send(
-    exchange: Exchange, question: Question, rows: list[Answered], found: Sequence[Any], arm: Arm, *, escalated: bool
+    exchange: Exchange, question: Question, rows: list[Answered], found: Sequence[Any], arm: Arm, *,
+    escalated: bool,
 ) -> None:  # fmt: skip
     bodies = [
         {"id": row.id, **a.to_json(), "release": row.release, "arm": arm.letter,

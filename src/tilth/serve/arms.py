@@ -45,7 +45,9 @@ class Model(Protocol):
     def text(self) -> str:
         """Name of the column that it reads."""
 
-    def predict(self, rows: Sequence[str | Mapping[str, object]], *, sets: float | None = None) -> Sequence[Any]:
+    def predict(
+        self, rows: Sequence[str | Mapping[str, object]], *, sets: float | None = None
+    ) -> Sequence[Any]:
         """Answers for rows."""
 
 
@@ -144,7 +146,9 @@ def deployment(
         raise InputError("the same release was given twice; compare two different ones")
     columns = {a.release.text for a in arms}
     if len(columns) > 1:
-        raise InputError(f"the releases read different columns ({', '.join(sorted(columns))}); serve them apart")
+        raise InputError(
+            f"the releases read different columns ({', '.join(sorted(columns))}); serve them apart"
+        )
     return Deployment(tuple(arms))
 
 
@@ -155,7 +159,9 @@ def _check(release: Model, path: str) -> None:
     except TilthError:
         raise
     except Exception as error:
-        raise InputError(f"{path} cannot answer: {type(error).__name__}: {error}; release it again") from error
+        raise InputError(
+            f"{path} cannot answer: {type(error).__name__}: {error}; release it again"
+        ) from error
     classes = set(release.classes)
     right = len(answers) == len(PROBES) and all(
         a.best in classes and math.isfinite(a.probability) and 0 <= a.probability <= 1 + 1e-6 for a in answers

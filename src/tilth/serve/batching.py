@@ -116,7 +116,7 @@ class Batcher:
             most = self.queue.rows if self.cost <= 0 else min(self.queue.rows, self.queue.wait / self.cost)
             if len(self.waiting) >= self.queue.requests or self.rows + n > most:
                 raise Busy(max(1, math.ceil(self.rows * self.cost)))
-        job.deadline = self.loop.time() + self.queue.timeout
+        job.deadline = time.monotonic() + self.queue.timeout
         self.rows += n
         self.waiting.append(job)
         self._soon()
@@ -190,7 +190,7 @@ class Batcher:
             return []
         first, rows, characters = queue[0], self.queue.batch, self.queue.characters
         batch: Batch = []
-        apart = []
+        apart: list[Job] = []
         while queue and rows > 0 and characters > 0 and len(apart) < self.queue.batch:
             job = queue.popleft()
             if job.arm is not first.arm or job.sets != first.sets:

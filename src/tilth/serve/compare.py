@@ -1,30 +1,32 @@
-"""How the releases that are served compare, as GET /ab shows it."""
+"""How the releases that are served compare, as far as counting goes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from tilth.serve.arms import Deployment
 from tilth.serve.state import State
 
-__all__ = ["compare"]
+__all__ = ["counts"]
 
 
-def compare(state: State, present: Deployment) -> dict[str, Any]:
-    """Answers, abstentions and explicit feedback by arm since these releases are served.
+def counts(state: State) -> dict[str, Any]:
+    """Answers and abstentions by arm since these releases are served together.
 
     Parameters
     ----------
-    state : read in this thread.
-    present : what is served.
+    state : read in the calling thread.
     """
-    since = min((r.since for r in state.releases()), default="")
+    served = state.releases()
+    since = min((r.since for r in served), default="")
     rows = state.columns("answers", ["arm", "abstained"], since=since)
-    arms: dict[str, dict[str, Any]] = {
-        a.letter: {"release": a.release.id, "share": a.share, "answers": 0, "abstained": 0} for a in present.arms
-    }
-    for arm, abstained in zip(rows["arm"], rows["abstained"], strict=True):
-        if (found := arms.get(str(arm))) is not None:
-            found["answers"] += 1
-            found["abstained"] += int(bool(abstained))
+    answers, abstained = (
+        Counter(rows["arm"]),
+        Counter(arm for arm, without in zip(rows["arm"], rows["abstained"], strict=True) if without),
+    )
+    arms = [
+        {"arm": r.arm, "release": r.id, "state": r.state, "share": r.share, "answers": answers[r.arm],
+         "abstained": abstained[r.arm]}
+        for r in served
+    ]  # fmt: skip
     return {"since": since, "arms": arms}

@@ -93,7 +93,9 @@ def feedback_of(body: bytes, *, client: str, header: str, at: str) -> tuple[list
     ------
     Bad : it cannot be used; nothing of it is taken in.
     """
-    value = _object(body, ("answer", "kind", "label", "comment", "key", "client", "explicit", "text", "feedback"))
+    value = _object(
+        body, ("answer", "kind", "label", "comment", "key", "client", "explicit", "text", "feedback")
+    )
     if "feedback" not in value:
         return [_said(value, client, header, at, "")], True
     items = value["feedback"]

@@ -7,7 +7,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Histogram", "Metrics"]
+__all__ = ["Histogram", "Labels", "Metrics"]
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
@@ -20,11 +20,12 @@ HELP = {
     "batch_rows": "rows that the model was given at once",
     "model_seconds": "seconds of one call of the model",
     "feedback_total": "feedback taken in, by kind, and whether it was explicit or known already",
-    "dropped_total": "what was left out to protect the server: answers not recorded, shadows not asked, log lines",
+    "dropped_total": "rows that a shadow was not asked about, because there was no time",
     "commit_seconds": "seconds of one commit of the state",
     "swaps_total": "changes of what is served, by result",
 }
 Labels = tuple[tuple[str, str], ...]
+"""Names and values."""
 
 
 class Histogram:
@@ -43,9 +44,7 @@ class Metrics:
     """Everything that is counted since the start."""
 
     def __init__(self) -> None:
-        self.counters: dict[str, dict[Labels, float]] = {
-            name: {} for name in HELP if name.endswith("_total")
-        }
+        self.counters: dict[str, dict[Labels, float]] = {name: {} for name in HELP if name.endswith("_total")}
         self.histograms: dict[str, dict[Labels, Histogram]] = {
             name: {} for name in HELP if not name.endswith("_total")
         }

@@ -1,4 +1,4 @@
-"""The description of the server's addresses for programs (OpenAPI 3.1), written by hand, checked by a test."""
+"""The server's addresses described for programs (OpenAPI 3.1): written by hand, checked by a test."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def document(*, needed: bool) -> dict[str, Any]:
 
 
 ABOUT = (
-    "Answers of one or several releases. An answer is a label with a calibrated probability, or an abstention "
-    "with its reason. What people say about answers goes to /feedback and is acknowledged when it is on disk."
+    "Answers of one or several releases. An answer is a label with a calibrated probability, or an "
+    "abstention with its reason. What people say about answers goes to /feedback and is acknowledged when it "
+    "is on disk."
 )
 
 
@@ -62,7 +63,14 @@ def _op(
 ) -> dict[str, Any]:
     """One operation; every one may be refused by the guard."""
     found: dict[str, Any] = {"summary": words, "responses": dict(answers)}
-    for code in ("400", *errors, *(("415",) if body else ()), *(() if open else ("401", "403")), "421", "500"):
+    for code in (
+        "400",
+        *errors,
+        *(("415",) if body else ()),
+        *(() if open else ("401", "403")),
+        "421",
+        "500",
+    ):
         found["responses"].setdefault(code, _answer(ERRORS[code], _ref("Error")))
     if body:
         found["requestBody"] = _body(body)
@@ -116,9 +124,7 @@ def _paths() -> dict[str, Any]:
         "/releases": {"get": _op("What is served", releases)},
         "/ab": {"get": _op("How the releases compare", {"200": _answer("by arm", {"type": "object"})})},
         "/admin/releases": {"post": _op("Serve other releases", releases, "422", body="Deploy", admin=True)},
-        "/admin/rollback": {
-            "post": _op("Serve what was served before", releases, "422", "415", admin=True)
-        },
+        "/admin/rollback": {"post": _op("Serve what was served before", releases, "422", "415", admin=True)},
         "/healthz": {"get": _op("Does the process answer?", state, open=True)},
         "/readyz": {"get": _op("May requests be sent here?", state | {"503": state["200"]}, open=True)},
         "/metrics": {"get": _op("Counters for Prometheus", {"200": _answer("text format", TEXT, plain)})},
@@ -131,7 +137,8 @@ def _schemas() -> dict[str, Any]:
     answer = {
         "id": TEXT, "label": MAYBE, "best": TEXT, "probability": NUMBER, "abstained": FLAG,
         "reason": {"enum": [None, "unsure", "unlike", "outside"]}, "words": TEXT,
-        "likely": {"type": "array", "items": likely}, "nearest": {"type": "array", "items": {"type": "object"}},
+        "likely": {"type": "array", "items": likely},
+        "nearest": {"type": "array", "items": {"type": "object"}},
         "set": {"type": ["array", "null"], "items": TEXT}, "release": TEXT, "arm": TEXT, "escalated": FLAG,
     }  # fmt: skip
     item = {
@@ -141,7 +148,8 @@ def _schemas() -> dict[str, Any]:
     one = _object(item, ("answer", "kind"))
     several = _object({"feedback": {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}})
     release = {
-        "arm": TEXT, "id": TEXT, "name": TEXT, "path": TEXT, "state": {"enum": ["live", "candidate", "shadow"]},
+        "arm": TEXT, "id": TEXT, "name": TEXT, "path": TEXT,
+        "state": {"enum": ["live", "candidate", "shadow"]},
         "share": NUMBER, "classes": {"type": "integer"},
     }  # fmt: skip
     served = {"type": "array", "items": _object(release)}

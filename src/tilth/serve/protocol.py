@@ -62,7 +62,7 @@ class Exchange:
     method, path, query : of the request; `path` without the query.
     headers : names in lower case.
     body : all of it.
-    started : time of the loop at its first byte, in seconds.
+    started : at its first byte, by the clock of the connection.
     peer : address of the other side.
     notes : what the access log shall say about it.
     """
@@ -92,7 +92,9 @@ class Exchange:
         connection = self.connection
         if connection.closing:
             self.keep = False
-        lines = f"HTTP/1.1 {status} {REASONS[status]}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n"
+        lines = (
+            f"HTTP/1.1 {status} {REASONS[status]}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n"
+        )
         for name, value in (headers or {}).items():
             lines += f"{name}: {value}\r\n"
         lines += "\r\n" if self.keep else "connection: close\r\n\r\n"
@@ -118,7 +120,7 @@ class Connection(asyncio.Protocol):
     handle : takes a complete request.
     finished : is told of each answer that was sent.
     members : set of all connections; this one enters and leaves it.
-    now : clock of the loop, seconds.
+    now : clock that never goes back, seconds.
     """
 
     def __init__(
@@ -181,7 +183,9 @@ class Connection(asyncio.Protocol):
             inner = error.__context__
             if isinstance(inner, _Wrong):
                 self._refuse(inner.status, inner.words)
-            elif "Upgrade" in type(error).__name__:  # the request counts, the wish for another protocol does not
+            elif (
+                "Upgrade" in type(error).__name__
+            ):  # the request counts, the wish for another protocol does not
                 self.drain()
             else:
                 self._refuse(400, "this is no HTTP/1.1 request")

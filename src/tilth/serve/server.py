@@ -8,7 +8,6 @@ import importlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from tilth.serve.access import AccessLog
 from tilth.serve.app import App
 from tilth.serve.arms import Asked, Model
 from tilth.serve.batching import Batcher
+from tilth.serve.compare import counts
 from tilth.serve.guard import admin_token, guard
 from tilth.serve.metrics import Metrics
 from tilth.serve.protocol import Connection
@@ -41,6 +41,7 @@ def serve(
     *,
     load: Callable[[str], Model],
     log: Callable[[str], object] | None = None,
+    compare: Callable[[State], dict[str, Any]] | None = None,
     started: Callable[[str, str], None] = lambda address, words: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is on its way.
@@ -50,6 +51,7 @@ def serve(
     asked : the releases.
     load : reads a bundle.
     log : takes the lines of the access log.
+    compare : makes the answer of GET /ab of the state; None counts answers.
     started : is told the address when requests are answered, and what else a person should know.
 
     Raises
@@ -59,7 +61,7 @@ def serve(
     Refused : others can reach the address and there are no tokens.
     """
     _need("httptools")
-    server = Server(asked, settings, load=load, log=log)
+    server = Server(asked, settings, load=load, log=log, compare=compare)
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     runner = asyncio.Runner(loop_factory=_loop())
@@ -91,9 +93,9 @@ class Server:
 
     def __init__(
         self, asked: Sequence[Asked], settings: Settings, *, load: Callable[[str], Model],
-        log: Callable[[str], object] | None = None,
+        log: Callable[[str], object] | None = None, compare: Callable[[State], dict[str, Any]] | None = None,
     ) -> None:  # fmt: skip
-        self.asked, self.settings, self.load = asked, settings, load
+        self.asked, self.settings, self.load, self.compare = asked, settings, load, compare or counts
         self.log = AccessLog(log if settings.access_log else None)
         self.metrics = Metrics()
         self.members: set[Connection] = set()
@@ -110,8 +112,7 @@ class Server:
         """Serve until `stop` or a signal."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         settings = self.settings
-        if settings.tokens is None or settings.host:
-            guard(settings.host, settings.tokens, "")  # refuse before anything is made or loaded
+        guard(settings.host, settings.tokens, "")  # refuse before anything is made or loaded
         state = State.open(settings.state, create=True)
         with contextlib.ExitStack() as stack:
             stack.callback(state.close)
@@ -121,7 +122,8 @@ class Server:
             await self._serve(state, reader, started)
 
     async def _serve(self, state: State, reader: State, started: Callable[[str, str], None]) -> None:
-        assert self._loop is not None and self._stop is not None
+        assert self._loop is not None
+        assert self._stop is not None
         settings, loop, stop = self.settings, self._loop, self._stop
         present, words = first(self.asked, self.load, state, stamp(time.time()), fresh=settings.fresh)
         batcher = Batcher(loop, settings.queue, self.metrics)
@@ -129,24 +131,24 @@ class Server:
             batcher.learn(arm)
         stage = Stage(present, load=self.load, state=state, batcher=batcher)
         admin = admin_token(settings.state)
-        writer = Writer(
-            state, loop.call_soon_threadsafe, lambda s: self.metrics.observe("commit_seconds", s)
-        )
+        writer = Writer(state, loop.call_soon_threadsafe, lambda s: self.metrics.observe("commit_seconds", s))
         app = App(
             settings, stage=stage, guard=guard(settings.host, settings.tokens, admin), batcher=batcher,
             writer=writer, state=reader, metrics=self.metrics, log=self.log, loop=loop,
+            compare=self.compare,
         )  # fmt: skip
         app.connections = lambda: len(self.members)
         door = await self._listen(app)
         address = _address(door.sockets[0].getsockname())
-        about = {"address": address, "pid": os.getpid(), "since": stamp(time.time())}
+        now = stamp(time.time())
+        about = {"address": address, "pid": os.getpid(), "since": now}
         (settings.state / ABOUT).write_text(json.dumps(about), "utf-8")
         writer.start()
         self.log.start()
         with contextlib.ExitStack() as signals:
             _on_signals(loop, stop.set, signals)
             sweeper = loop.create_task(self._sweep(app))
-            self.log.event(about["since"], "started", address=address, releases=stage.present.to_json())
+            self.log.event(now, "started", address=address, releases=stage.present.to_json())
             started(address, words)
             await stop.wait()
             app.draining = True
@@ -160,26 +162,30 @@ class Server:
 
     async def _listen(self, app: App) -> asyncio.Server:
         assert self._loop is not None
-        parser, loop, limits = _need("httptools").HttpRequestParser, self._loop, self.settings.limits
+        parser, limits = _need("httptools").HttpRequestParser, self.settings.limits
 
         def connection() -> Connection:
             return Connection(
-                parser, app.handle, app.finished, self.members, limits=limits, now=loop.time
+                parser, app.handle, app.finished, self.members, limits=limits, now=time.monotonic
             )
 
         try:
-            return await loop.create_server(connection, self.settings.host, self.settings.port, backlog=1024)
+            return await self._loop.create_server(
+                connection, self.settings.host, self.settings.port, backlog=1024
+            )
         except OSError as error:
             where = f"{self.settings.host}:{self.settings.port}"
-            raise InputError(f"cannot listen on {where}: {error.strerror or error}; choose another --port") from error
+            raise InputError(
+                f"cannot listen on {where}: {error.strerror or error}; choose another --port"
+            ) from error
 
     async def _sweep(self, app: App) -> None:
         """Once a second: connections and requests that take too long; now and then old answers."""
         assert self._loop is not None
-        forget = self._loop.time() + 60.0
+        forget = time.monotonic() + 60.0
         while True:
             await asyncio.sleep(1.0)
-            now = self._loop.time()
+            now = time.monotonic()
             for connection in list(self.members):
                 connection.sweep(now)
             app.batcher.expire(now)
@@ -216,7 +222,9 @@ def _alone(folder: Path) -> Any:
         except ImportError:  # no such locks on this system
             pass
         except OSError:
-            raise ProjectBusy(f"another server uses {folder}; stop it, or give this one another --state") from None
+            raise ProjectBusy(
+                f"another server uses {folder}; stop it, or give this one another --state"
+            ) from None
         yield
     finally:
         file.close()

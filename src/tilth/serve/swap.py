@@ -96,7 +96,9 @@ def first(
         except TilthError as error:
             words = f"what was served last cannot be used, so the command's is served: {error}"
         if not words and [a.release.id for a in found.arms] != [a.release.id for a in commanded.arms]:
-            words = f"going on with what was served since {last[0].since}; --fresh serves what the command says"
+            words = (
+                f"going on with what was served since {last[0].since}; --fresh serves what the command says"
+            )
     state.deploy(found.served(at), at)
     state.set(COMMAND, ids)
     return found, words

@@ -61,9 +61,7 @@ class Writer(threading.Thread):
             self.dropped += len(answers) - max(room, 0)
         self._some.set()
 
-    def escalated(
-        self, answers: Sequence[Answered], then: Callable[[TilthError | None], None]
-    ) -> None:
+    def escalated(self, answers: Sequence[Answered], then: Callable[[TilthError | None], None]) -> None:
         """Record answers that a person is asked for; `then` is called when they are on disk, or cannot be."""
         with self._lock:
             self._answers += answers
@@ -138,8 +136,8 @@ class Writer(threading.Thread):
             self.committed(seconds)
             for done, receipt in zip(calls, receipts, strict=True):
                 done(receipt)
-            for done in then:
-                done(problem)
+            for after in then:
+                after(problem)
 
         try:
             self.call(tell)
