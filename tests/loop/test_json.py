@@ -161,7 +161,8 @@ def test_every_output_is_as_documented(work: Path) -> None:
     for verb, body in outputs(work):
         compare(known[verb], body)
         seen.add(verb)
-    assert seen == set(known) - {"review"}  # it serves until it is stopped: test_page.py
+    # they serve, or need one that does: test_page.py, test_serve.py
+    assert seen == set(known) - {"review", "serve", "swap"}
 
 
 def test_every_verb_has_a_schema() -> None:

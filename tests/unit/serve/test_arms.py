@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from tilth.errors import InputError
 from tilth.serve.arms import Asked, deployment
 
@@ -97,6 +98,4 @@ def test_a_release_that_answers_nonsense_is_refused(tmp_path):
             deployment([Asked(str(path))], lambda p, kind=kind: kind(Path(p)))
     y = fake_bundle(tmp_path, "y")
     with pytest.raises(InputError, match="different columns"):
-        deployment(
-            [Asked(str(path)), Asked(y)], lambda p: (Columns if p == y else FakeRelease)(Path(p))
-        )
+        deployment([Asked(str(path)), Asked(y)], lambda p: (Columns if p == y else FakeRelease)(Path(p)))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tilth.serve.arms import Arm
 from tilth.serve.batching import Batcher, Busy, Job, Queue
 from tilth.serve.metrics import Metrics

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tilth.serve.forms import Bad, deployment_of, feedback_of, question_of
 
 
@@ -14,14 +15,22 @@ def ask(value, **more):
 
 
 def say(value, client="", header=""):
-    return feedback_of(json.dumps(value).encode(), client=client, header=header, at="2026-01-01T00:00:00.000Z")
+    return feedback_of(
+        json.dumps(value).encode(), client=client, header=header, at="2026-01-01T00:00:00.000Z"
+    )
 
 
 def test_a_question_has_one_of_three_shapes():
     assert ask({"text": "a"}).texts == ["a"]
     assert ask({"row": {"text": None, "id": 7}}).texts == [""]
     found = ask({"rows": ["a", {"text": 3}], "key": "k", "client": "c", "sets": 0.1})
-    assert (found.texts, found.single, found.key, found.client, found.sets) == (["a", "3"], False, "k", "c", 0.1)
+    assert (found.texts, found.single, found.key, found.client, found.sets) == (
+        ["a", "3"],
+        False,
+        "k",
+        "c",
+        0.1,
+    )
     assert ask({"rows": []}).texts == []
 
 
@@ -98,6 +107,11 @@ def test_what_is_no_feedback_is_said(value, words):
 def test_a_deployment_needs_paths():
     (found,) = deployment_of(b'{"releases": [{"path": "/b", "share": 2}]}')
     assert (found.path, found.share, found.shadow) == ("/b", 2.0, False)
-    for body in (b"{}", b'{"releases": []}', b'{"releases": [{}]}', b'{"releases": [{"path": "/b", "share": "1"}]}'):
+    for body in (
+        b"{}",
+        b'{"releases": []}',
+        b'{"releases": [{}]}',
+        b'{"releases": [{"path": "/b", "share": "1"}]}',
+    ):
         with pytest.raises(Bad):
             deployment_of(body)

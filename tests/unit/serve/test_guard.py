@@ -6,6 +6,7 @@ import os
 import stat
 
 import pytest
+
 from tilth.errors import InputError, Refused
 from tilth.serve.guard import admin_token, guard, is_loopback
 
