@@ -14,7 +14,7 @@ from tilth.recipes import ngrams
 from tilth.recipes.base import Matrix
 from tilth.slices import literal
 
-__all__ = ["Wording", "clusters", "cluster_block"]
+__all__ = ["Wording", "clusters", "cluster_block", "project"]
 
 MOST_WORDS = 4_000
 SIZES = (12, 25, 50)
@@ -116,8 +116,12 @@ class Wording:
         return f"text has {least} of [{spelled}]", f1
 
 
-def project(x: Matrix, seed: int = 0) -> np.ndarray:
-    """(n, d) rows of unit length: the leading singular directions of a sample of the features.
+def project(x: Matrix, seed: int = 0, width: int = DIMENSIONS) -> np.ndarray:
+    """(n, width or less) float32 rows of unit length: leading singular directions of a sample.
+
+    Parameters
+    ----------
+    seed : of the sample and of the directions that the search begins with.
 
     References
     ----------
@@ -127,11 +131,13 @@ def project(x: Matrix, seed: int = 0) -> np.ndarray:
     n, d = x.shape
     sample = np.sort(rng.permutation(n)[:SAMPLE])
     part = x[sample]
-    width = min(DIMENSIONS, d, len(sample))
-    basis = rng.normal(size=(d, width)).astype(np.float32)
+    used = np.unique(part.indices) if sp.issparse(x) else np.arange(d)
+    part, every = (part[:, used], x[:, used]) if len(used) < d else (part, x)
+    width = min(width, len(used), len(sample))
+    basis = rng.standard_normal((len(used), width), dtype=np.float32)
     for _ in range(3):
-        basis, _ = np.linalg.qr(np.asarray(part.T @ np.asarray(part @ basis)))
-    z = np.asarray(x @ basis.astype(np.float32))
+        basis, _ = np.linalg.qr(np.asarray(part.T @ np.asarray(part @ basis), dtype=np.float32))
+    z = np.asarray(every @ basis)
     return np.asarray(z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12))
 
 

@@ -14,6 +14,7 @@ from tilth import __version__
 from tilth.errors import HeadMoved, InputError, NotFound, ProjectBusy, Refused, StaleOp, TilthError
 from tilth.report.format import finite
 from tilth.review.api.explore import ExploreActions
+from tilth.review.api.maps import MapActions
 from tilth.review.api.patches import PatchActions
 from tilth.review.api.people import PeopleActions
 from tilth.review.api.rows import RowActions
@@ -45,6 +46,7 @@ def build(desk: Desk) -> fastapi.FastAPI:
     app.add_exception_handler(TilthError, _explain)
     groups = (
         RowActions(desk), PeopleActions(desk), PatchActions(desk), SetActions(desk), ExploreActions(desk),
+        MapActions(desk),
     )  # fmt: skip
     for actions in groups:
         for method, path, handler in actions.routes():

@@ -18,6 +18,7 @@ __all__ = ["Frame"]
 PLACES = (
     ("inbox", "/", "Inbox", "w"),
     ("decide", "/decide", "Decide", "r"),
+    ("map", "/map", "Map", "m"),
     ("patches", "/patches", "Patches", "p"),
     ("history", "/history", "History", "h"),
     ("explore", "/slices", "Explore", "x"),
