@@ -208,6 +208,11 @@ def _annotator_verbs(verb: Verb) -> None:
     what.add_argument("--history", action="store_true", help="versions, with author and time")
     between = "what changed between two versions (default: the newest) and guide.md"
     what.add_argument("--diff", nargs="*", type=_count, metavar="VERSION", help=between)
+    p.add_argument("--between", nargs=2, metavar="CLASS", help="with --draft: a clause for these two alone")
+    p.add_argument("--from", type=Path, dest="file", metavar="FILE", help="this text instead of guide.md")
+    p.add_argument(
+        "--base", default="", metavar="BASE", help="with --save: refuse if the guide changed since"
+    )
     p.add_argument("--author", default="person", metavar="NAME", help="who saves; recorded")
     p.add_argument("--note", default="", metavar="TEXT", help="why; recorded with --save")
 
@@ -222,6 +227,9 @@ def _slice_verbs(verb: Verb) -> None:
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="pairs to show (default 10)")
     p = verb("duplicates", "groups of copies in train and the evaluation set, at any threshold")
     p.add_argument("--threshold", type=float, metavar="T", help="least similarity (default: tilth.toml)")
+    p.add_argument("--keep", metavar="ROW", help="propose to keep this row and drop its copies in train")
+    p.add_argument("--label", metavar="CLASS", help="with --keep: its label; needed where copies differ")
+    p.add_argument("--author", default="person", metavar="NAME", help="with --keep: who says so; recorded")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="groups to show (default 20)")
     p = verb("curve", "what more rows would bring: learning curves, where to collect, review or add")
     p.add_argument("--class", dest="of_class", metavar="NAME", help="only this class")

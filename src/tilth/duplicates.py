@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tilth.copies import Copies, Group, find_copies
 from tilth.data import Snapshot
-from tilth.errors import InputError
+from tilth.errors import InputError, NotFound, Refused
+from tilth.patch import Op, Patch
 from tilth.signals import Progress
 from tilth.workspace import EVAL, TRAIN, Workspace
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Duplicates", "duplicates"]
+__all__ = ["Duplicates", "duplicates", "keep_one"]
 
 EXCERPT = 160
 
@@ -115,6 +116,58 @@ def duplicates(ws: Workspace, threshold: float | None = None, progress: Progress
         copies.skipped,
         [_group(g, train, other, texts) for g in copies.groups()],
     )
+
+
+def keep_one(
+    ws: Workspace,
+    row: str,
+    *,
+    label: str | None = None,
+    threshold: float | None = None,
+    author: str = "person",
+    progress: Progress | None = None,
+) -> Patch:
+    """The patch that keeps one row of a group of copies and drops the others of train.
+
+    Parameters
+    ----------
+    row : the row to keep.
+    label : its label from now on; needed where the labels of the group differ.
+    threshold : as for `duplicates`.
+
+    Raises
+    ------
+    NotFound : no such row in train, or it has no copies there.
+    Refused : the labels differ and none was given.
+    InputError : no row of train has that label.
+    """
+    version = ws.head(TRAIN)
+    train = ws.snapshot(version)
+    if row not in train.index:
+        raise NotFound(f"no row {row!r} in train")
+    groups = duplicates(ws, threshold, progress).groups
+    group = next(
+        (g for g in groups if any(m["id"] == row and m["dataset"] == TRAIN for m in g["members"])), None
+    )
+    ids = [m["id"] for m in group["members"] if m["dataset"] == TRAIN] if group else []
+    if len(ids) < 2:
+        raise NotFound(f"row {row!r} has no copies in train at this threshold; see: tilth duplicates")
+    labels = sorted({str(train.labels[train.index[i]]) for i in ids})
+    if label is None and len(labels) > 1:
+        raise Refused(
+            f"the copies of row {row!r} have the labels {', '.join(labels)}; say which is right with --label"
+        )
+    if label is not None and label not in train.labels:
+        raise InputError(f"no row of train has the label {label!r}; the copies have {', '.join(labels)}")
+    kept = train.row(train.index[row])
+    ops = [Op(train.row(train.index[i]), None, f"copy of row {row}") for i in ids if i != row]
+    if label is not None and label != kept.label:
+        ops.append(Op(kept, replace(kept, label=label), "one label for all copies"))
+    title = f"Keep row {row} of {len(ids)} copies" + (f", as {label}" if len(labels) > 1 else "")
+    return Patch(
+        TRAIN, version.id, tuple(ops), title=title, reason="one text counts once", author=author,
+        origin="person:copies", created=ws.clock(),
+    )  # fmt: skip
 
 
 def _group(group: Group, train: Snapshot, other: Snapshot, texts: Sequence[str]) -> dict[str, Any]:

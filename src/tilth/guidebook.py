@@ -7,6 +7,7 @@ an edit that nobody saved, and never a draft.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import re
 from collections import Counter, defaultdict
@@ -17,13 +18,13 @@ import numpy as np
 
 from tilth.agreement import disagreements
 from tilth.audit.contested import consensus_of
-from tilth.errors import InputError, NotFound, Refused
+from tilth.errors import HeadMoved, InputError, NotFound, Refused
 from tilth.files import write_text
 from tilth.guide import Clause, Entry, Example, Guide, difference, parse, render
 from tilth.signals import Progress
 from tilth.workspace import GUIDE, TRAIN, Workspace
 
-__all__ = ["compare", "draft", "history", "save", "show"]
+__all__ = ["compare", "draft", "history", "save", "show", "try_text"]
 
 FILE = "guide.md"
 EXAMPLES, AMBIGUOUS, WORDS, LEAST = 5, 3, 6, 3
@@ -73,18 +74,55 @@ def show(ws: Workspace) -> dict[str, Any]:
     InputError : the file cannot be read, with its line.
     """
     guide, state = _present(ws)
-    names, versions = _classes(ws), _versions(ws)
-    written = [*(e.name for e in guide.classes), *(n for c in guide.clauses for n in (c.a, c.b))]
-    odd = sorted(set(written) - set(names))
+    versions = _versions(ws)
     return {
         "file": str(ws.folder / FILE),
         "version": len(versions),
         "state": state,
+        "base": _base(ws),
+        **_contents(ws, guide),
+        "text": _text(ws),
+    }
+
+
+def _contents(ws: Workspace, guide: Guide) -> dict[str, Any]:
+    """What a guide says, and what it leaves out."""
+    names = _classes(ws)
+    written = [*(e.name for e in guide.classes), *(n for c in guide.clauses for n in (c.a, c.b))]
+    odd = sorted(set(written) - set(names))
+    return {
         "classes": [_entry_json(e) for e in guide.classes],
         "clauses": [_clause_json(c) for c in guide.clauses],
         "undefined": [n for n in names if not (e := guide.entry(n)) or not e.definition],
         "unknown": [{"name": n, "near": (difflib.get_close_matches(n, names, 1) or [""])[0]} for n in odd],
     }
+
+
+def _text(ws: Workspace) -> str:
+    """What there is to edit: the file, else the newest version, else what a guide begins with."""
+    text, known = _file(ws), _versions(ws)
+    if text is not None or known:
+        return str(known[-1]["text"]) if text is None else text
+    return render(Guide(PREFACE, tuple(Entry(n) for n in _classes(ws))))
+
+
+def _base(ws: Workspace) -> str:
+    """Changes when the file or the newest version does: whoever edits says from which base."""
+    text = f"{len(_versions(ws))}\n{_file(ws) or ''}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def try_text(ws: Workspace, text: str) -> dict[str, Any]:
+    """What a text would be as the guide, and what it would change; nothing is kept.
+
+    Raises
+    ------
+    InputError : it cannot be read, with its line.
+    """
+    guide = parse(text, name=FILE)
+    changed = difference(_present(ws)[0], guide)
+    found = [{"change": how, "title": title, "diff": lines} for how, title, lines in changed]
+    return {**_contents(ws, guide), "diff": found}
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
@@ -110,20 +148,36 @@ def _example_json(example: Example) -> dict[str, str]:
     return {"text": example.text, "row": example.row, "label": example.label}
 
 
-def save(ws: Workspace, *, author: str, note: str) -> dict[str, Any] | None:
-    """Keep what is in the file as a new version; None when nothing changed.
+def save(
+    ws: Workspace, *, author: str, note: str, text: str | None = None, base: str = ""
+) -> dict[str, Any] | None:
+    """Keep the guide as a new version; None when nothing changed.
+
+    Parameters
+    ----------
+    text : what the guide shall be, which is also written to the file; None: what is in the file.
+    base : of `show`: refuse where somebody changed the guide since; "" does not ask.
 
     Raises
     ------
-    InputError : the file cannot be read, with its line.
+    InputError : the guide cannot be read, with its line.
     NotFound : there is no file.
+    HeadMoved : somebody changed the guide since; nothing was written.
     """
-    guide, state = _present(ws)
-    if state in ("none", "lost"):
-        raise NotFound(f"there is no {ws.folder / FILE}; write one, or begin with: tilth guide --draft")
-    if state == "saved":
+    if base and base != _base(ws):
+        raise HeadMoved(_moved(ws))
+    known = _versions(ws)
+    if text is None:
+        guide, state = _present(ws)
+        if state in ("none", "lost"):
+            raise NotFound(f"there is no {ws.folder / FILE}; write one, or begin with: tilth guide --draft")
+    else:
+        guide = parse(text, name=FILE)
+    if known and parse(known[-1]["text"]) == guide:
+        if text is not None:
+            write_text(ws.folder / FILE, text)
         return None
-    number = len(_versions(ws)) + 1
+    number = len(known) + 1
     body = {
         "version": number,
         "author": author,
@@ -131,8 +185,21 @@ def save(ws: Workspace, *, author: str, note: str) -> dict[str, Any] | None:
         "created": ws.clock(),
         "text": render(guide),
     }
-    ws.store.put_record(GUIDE, f"{number:06}", body, now=ws.clock())
+    # the number is the lock: of two who save at once one gets it
+    if not ws.store.put_new(GUIDE, f"{number:06}", body, now=ws.clock()):
+        raise HeadMoved(_moved(ws))
+    if text is not None:
+        write_text(ws.folder / FILE, text)
     return body
+
+
+def _moved(ws: Workspace) -> str:
+    known = _versions(ws)
+    last = f"its newest version is {len(known)}, by {known[-1]['author']}" if known else "it has no version"
+    return (
+        f"the guide was changed since you read it ({last}). Nothing was written: read it again with "
+        "tilth guide --diff, bring the two together and save once more"
+    )
 
 
 def history(ws: Workspace) -> list[dict[str, Any]]:
@@ -160,19 +227,28 @@ def compare(ws: Workspace, first: int | None, second: int | None) -> list[dict[s
     return [{"change": how, "title": title, "diff": lines} for how, title, lines in difference(before, after)]
 
 
-def draft(ws: Workspace, most: int, progress: Progress | None = None) -> list[Clause]:
+def draft(
+    ws: Workspace, most: int, progress: Progress | None = None, *, between: tuple[str, str] | None = None
+) -> list[Clause]:
     """Write drafts of clauses for the most confused pairs into the file; returns those that are new.
 
     The pairs are those between which annotators disagree most, and without annotators those between
     which the labels and a model do (TIL101, TIL602); then those with ambiguous rows (TIL103), which are
     examples of every pair that has them. A pair that has a clause, if only a draft, is left alone.
 
+    Parameters
+    ----------
+    between : two classes; a draft for them alone, however little they are confused.
+
     Raises
     ------
     Refused : nobody disagrees with anybody.
+    NotFound : no such class.
     """
     guide, _ = _present(ws)
     found = _with_ambiguous(ws, _from_votes(ws, progress) or _from_findings(ws, progress), progress)
+    if between is not None:
+        found = [_of_pair(ws, between, found)]
     if not found:
         raise Refused(
             "there is nothing to draft from: no two classes are confused. Take judgements in with: tilth "
@@ -200,6 +276,20 @@ def draft(ws: Workspace, most: int, progress: Progress | None = None) -> list[Cl
 
 
 Confused = tuple[str, str, str, list[Example]]
+
+
+def _of_pair(ws: Workspace, between: tuple[str, str], found: Sequence[Confused]) -> Confused:
+    """What is known about one pair of classes."""
+    names = _classes(ws)
+    for name in between:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names[:5])} ..."
+            raise NotFound(f"no class {name!r} in train; {hint}")
+    a, b = _pair(*between)
+    if a == b:
+        raise InputError(f"a clause needs two different classes, not {a!r} twice")
+    return next((x for x in found if (x[0], x[1]) == (a, b)), (a, b, "", []))
 
 
 def _from_votes(ws: Workspace, progress: Progress | None) -> list[Confused]:

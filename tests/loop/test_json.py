@@ -104,7 +104,10 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "annotators", js("annotators", judged(work), "--propose", *p, cwd=work)
     yield "guide", js("guide", *p, cwd=work)
     yield "guide", js("guide", "--draft", "2", *p, cwd=work)
+    yield "guide", js("guide", "--draft", "1", "--between", "login", "shipping", *p, cwd=work)
     yield "guide", js("guide", "--save", "--author", "ana", *p, cwd=work)
+    (work / "mine.md").write_text("# Label guide\n\n## login\n\nAnything about signing in.\n", "utf-8")
+    yield "guide", js("guide", "--from", "mine.md", *p, cwd=work)
     file = work / "p" / "guide.md"
     more = "## bilings\n\n### Examples\n- x\n\n### Counter-examples\n- y → cards\n"
     file.write_text(file.read_text("utf-8") + more, "utf-8")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tilth.duplicates import Duplicates
     from tilth.learning import LearningCurves
     from tilth.slice_table import Confusions, Kept, SliceTable
+    from tilth.store import PatchInfo
 
 __all__ = ["FindingVerbs"]
 
@@ -50,6 +51,29 @@ class FindingVerbs(Opened):
         from tilth.duplicates import duplicates
 
         return duplicates(self.workspace, threshold, self.progress)
+
+    def keep_one(
+        self, row: str, *, label: str | None = None, threshold: float | None = None, author: str = "person"
+    ) -> PatchInfo:
+        """Propose to keep one row of a group of copies and to drop the others of train.
+
+        Parameters
+        ----------
+        row : the row to keep.
+        label : its label from now on; needed where the copies have different ones.
+        threshold : as for `duplicates`.
+
+        Raises
+        ------
+        NotFound : the row is not there, or has no copies.
+        Refused : the labels differ and none was given.
+        """
+        from tilth.decisions import put_on_record
+        from tilth.duplicates import keep_one
+
+        ws = self.workspace
+        made = keep_one(ws, row, label=label, threshold=threshold, author=author, progress=self.progress)
+        return put_on_record(ws, made)
 
     def curve(self, *, worth: float | None = None) -> LearningCurves:
         """What more rows would bring; kept, never measured twice. `worth`: least gain worth collecting for.

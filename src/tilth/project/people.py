@@ -116,17 +116,35 @@ class PeopleVerbs(Opened):
 
         return show(self.workspace)
 
-    def draft_guide(self, most: int = 5) -> list[Clause]:
-        """Write drafts of clauses for the most confused pairs of classes into guide.md."""
+    def draft_guide(self, most: int = 5, *, between: tuple[str, str] | None = None) -> list[Clause]:
+        """Write drafts of clauses for the most confused pairs of classes, or for one pair, into guide.md."""
         from tilth.guidebook import draft
 
-        return draft(self.workspace, most, self.progress)
+        return draft(self.workspace, most, self.progress, between=between)
 
-    def save_guide(self, *, author: str = "person", note: str = "") -> dict[str, Any] | None:
-        """Keep guide.md as a new version, which findings cite; None when nothing changed."""
+    def try_guide(self, text: str) -> dict[str, Any]:
+        """What a text would be as the label guide, and what it would change; nothing is kept."""
+        from tilth.guidebook import try_text
+
+        return try_text(self.workspace, text)
+
+    def save_guide(
+        self, *, author: str = "person", note: str = "", text: str | None = None, base: str = ""
+    ) -> dict[str, Any] | None:
+        """Keep guide.md as a new version, which findings cite; None when nothing changed.
+
+        Parameters
+        ----------
+        text : what the guide shall be; it is written to guide.md, too.
+        base : of `guide`: refuse where somebody changed the guide since.
+
+        Raises
+        ------
+        HeadMoved : somebody did; nothing was written.
+        """
         from tilth.guidebook import save
 
-        return save(self.workspace, author=author, note=note)
+        return save(self.workspace, author=author, note=note, text=text, base=base)
 
     def guide_history(self) -> list[dict[str, Any]]:
         """Versions of the guide, oldest first."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["duplicates"]
+__all__ = ["duplicates", "proposed"]
 
 MEMBERS = 4
 
@@ -63,3 +63,10 @@ def duplicates(console: Console, body: Mapping[str, Any], *, limit: int = 20) ->
             style="dim",
         )
     screen.next("tilth propose" if groups else "tilth audit")
+
+
+def proposed(console: Console, body: Mapping[str, Any]) -> None:
+    """The patch that keeps one of many copies."""
+    screen, line = Screen(console), mapping(body.get("proposed"))
+    screen.line("proposed: ", screen.data(line.get("title"), 120))
+    screen.next(f"tilth trial {one_line(line.get('id'), 20)}")

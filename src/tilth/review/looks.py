@@ -78,6 +78,11 @@ class Looks:
             return Look(None, False)
         return Look(now[1], now[0] == key and not now[2], now[2] if now[0] == key else "")
 
+    def known(self, name: str) -> dict[str, Any] | None:
+        """The newest result of a name, whether or not it is that of the present; None where there is none."""
+        found = self._found.get(name)
+        return found[1] if found else None
+
     def busy(self) -> bool:
         """Whether anything is at work."""
         return any(t.is_alive() for t in self._work.values())

@@ -337,6 +337,14 @@ class Store(PeopleStore):
         """Keep a JSON body under a kind and an id; a known one is replaced in its place."""
         self.put_records(kind, [(id, body)], subject=subject, now=now)
 
+    def put_new(self, kind: str, id: str, body: Mapping[str, Any], *, subject: str = "", now: str) -> bool:
+        """Keep a JSON body unless the id is known; False where it is, and nothing changes."""
+        with self._pool.write() as connection:
+            if records.get(connection, kind, id) is not None:
+                return False
+            records.put(connection, kind, [(id, body)], subject=subject, now=now)
+        return True
+
     def put_records(
         self,
         kind: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -14,6 +15,7 @@ from tilth import __version__
 from tilth.errors import HeadMoved, InputError, NotFound, ProjectBusy, Refused, StaleOp, TilthError
 from tilth.report.format import finite
 from tilth.review.api.explore import ExploreActions
+from tilth.review.api.guide import GuideActions
 from tilth.review.api.maps import MapActions
 from tilth.review.api.patches import PatchActions
 from tilth.review.api.people import PeopleActions
@@ -24,6 +26,15 @@ from tilth.review.pages import pages
 
 __all__ = ["build"]
 
+GROUPS: tuple[Callable[[Desk], Any], ...] = (
+    RowActions,
+    PeopleActions,
+    PatchActions,
+    SetActions,
+    ExploreActions,
+    GuideActions,
+    MapActions,
+)
 STATUS = (
     (NotFound, 404), (Refused, 409), (HeadMoved, 409), (StaleOp, 409), (ProjectBusy, 503), (InputError, 422),
 )  # fmt: skip
@@ -44,11 +55,8 @@ def build(desk: Desk) -> fastapi.FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.add_exception_handler(TilthError, _explain)
-    groups = (
-        RowActions(desk), PeopleActions(desk), PatchActions(desk), SetActions(desk), ExploreActions(desk),
-        MapActions(desk),
-    )  # fmt: skip
-    for actions in groups:
+    for group in GROUPS:
+        actions = group(desk)
         for method, path, handler in actions.routes():
             app.add_api_route(f"/api{path}", handler, methods=[method], response_class=Body)
     for path, page in pages(desk):

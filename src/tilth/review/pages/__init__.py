@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tilth.review.desk import Desk
+from tilth.review.pages.copies import CopyPages
 from tilth.review.pages.explore import ExplorePages
+from tilth.review.pages.guide import GuidePages
 from tilth.review.pages.maps import MapPages
 from tilth.review.pages.patches import PatchPages
 from tilth.review.pages.sets import SetPages
@@ -13,7 +18,17 @@ from tilth.review.routes import PageRoute
 __all__ = ["pages"]
 
 
+GROUPS: tuple[Callable[[Desk], Any], ...] = (
+    WorkPages,
+    PatchPages,
+    ExplorePages,
+    CopyPages,
+    GuidePages,
+    SetPages,
+    MapPages,
+)
+
+
 def pages(desk: Desk) -> list[PageRoute]:
     """Path and handler of each page."""
-    groups = (WorkPages(desk), PatchPages(desk), ExplorePages(desk), SetPages(desk), MapPages(desk))
-    return [route for group in groups for route in group.routes()]
+    return [route for group in GROUPS for route in group(desk).routes()]

@@ -26,6 +26,8 @@ Json = Mapping[str, Any]
 SHARE = Measure("accuracy")
 CLASSES = 12
 """Classes of a confusion matrix that are shown at first."""
+PAIRS = 12
+"""Pairs that are shown at first."""
 SURE = 0.05
 SMALL = 8
 """Charts of single classes on one page."""
@@ -65,26 +67,29 @@ class ExplorePages(Frame):
             said=self.plan_says(look, "TIL601"),
         )  # fmt: skip
 
-    def confusions(self, of: str = "", n: int = CLASSES) -> HTMLResponse:
+    def confusions(self, of: str = "", n: int = CLASSES, all: bool = False) -> HTMLResponse:
         """The confused part of the confusion matrix, and the pairs that stand out.
 
         Parameters
         ----------
         of : a class: it and what it is confused with.
         n : how many classes the matrix shows.
+        all : every pair that stands out.
         """
         look = self.desk.looks.of("confusions", lambda: self.desk.project.confusions().to_json())
         body = look.body
         names = _confused_classes(body, of, min(max(n, 2), 60)) if body else []
         wrong = sum(c["rows"] - c["right"] for c in body["classes"]) if body else 0
-        axis = svg.axis_of([0.0, *(100 * p["share_high"] for p in (body["pairs"] if body else ()))])
+        found = body["pairs"] if body else []
+        pairs = found if all else found[:PAIRS]
+        axis = svg.axis_of([0.0, *(100 * p["share_high"] for p in pairs)])
         return self.page(
             "confusions.html", "confusions", look=look, step=self.desk.step, of=of, n=n, body=body,
             names=names, matrix=_matrix(body, names) if body else [], wrong=wrong,
             classes=sorted(c["name"] for c in body["classes"]) if body else [],
             inside=_inside(body, names) if body else 0,
             ruler=svg.ruler(axis, f"share of the rows of both, axis from {axis.low:g} to {axis.high:g} %"),
-            pairs=[_pair(p, axis, self._clauses()) for p in (body["pairs"] if body else ())],
+            pairs=[_pair(p, axis, self._clauses()) for p in pairs], more=len(found) - len(pairs),
             said=self.plan_says(look, "TIL602"),
         )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -13,7 +15,7 @@ from tilth.report.format import Measure, measure_of
 from tilth.review.desk import Desk
 from tilth.review.looks import Look
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "Part", "paged"]
 
 PLACES = (
     ("inbox", "/", "Inbox", "w"),
@@ -28,8 +30,37 @@ EXPLORE = (
     ("slices", "/slices", "Slices", "s"),
     ("confusions", "/confusions", "Confusions", "c"),
     ("curve", "/curve", "Learning curve", "l"),
+    ("duplicates", "/duplicates", "Duplicates", "d"),
+    ("annotators", "/annotators", "Annotators", "a"),
+    ("guide", "/guide", "Guide", "u"),
 )
 """A second line of the navigation, shown on these pages; its keys work on every page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One page of a long list.
+
+    Attributes
+    ----------
+    items : what it shows.
+    page, pages : this one, from 1, and how many there are, at least 1.
+    start, total : position of its first item, from 0, and number of all items.
+    """
+
+    items: Sequence[Any]
+    page: int
+    pages: int
+    start: int
+    total: int
+
+
+def paged(items: Sequence[Any], page: int, size: int) -> Part:
+    """The page of a list, the nearest there is."""
+    pages = max(1, -(-len(items) // size))
+    page = min(max(page, 1), pages)
+    start = (page - 1) * size
+    return Part(items[start : start + size], page, pages, start, len(items))
 
 
 class Frame:
