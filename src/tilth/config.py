@@ -18,7 +18,7 @@ from tilth.files import write_text
 __all__ = ["METRICS", "Config", "add", "load", "render", "save"]
 
 FILE = "tilth.toml"
-WORDS: dict[type, str] = {str: "a text", float: "a number"}
+WORDS: dict[type, str] = {str: "a text", float: "a number", int: "a whole number"}
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
 WHOLE = ("all", "class")
 """What a floor may stand under besides a slice: all rows, and each class."""
@@ -164,17 +164,21 @@ class ReleaseChoice:
     precision : share of the answers that shall be right.
     outside : label of rows that belong to no class, which the model must not answer; empty: there are none.
     refuse : share of rows of known classes that may be refused for being unlike what was learned.
+    evidence : rows of train in the bundle, at most, to be shown where it abstains; 0: none.
     """
 
     precision: float = 0.95
     outside: str = ""
     refuse: float = 0.05
+    evidence: int = 5000
 
     def __post_init__(self) -> None:
         if not 0 < self.precision < 1:
             raise ConfigError(f"precision is {self.precision}; give a share between 0 and 1, such as 0.95")
         if not 0 <= self.refuse < 1:
             raise ConfigError(f"refuse is {self.refuse}; give a share from 0 up and below 1, such as 0.05")
+        if self.evidence < 0:
+            raise ConfigError(f"evidence is {self.evidence}; give a number of rows from 0 up")
 
 
 @dataclass(frozen=True)

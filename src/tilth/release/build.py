@@ -25,6 +25,7 @@ from tilth.release import export
 from tilth.release.abstain import familiarity, softmax
 from tilth.release.bundle import FORMAT, MANIFEST, VERSION
 from tilth.release.decide import Decided, Deciding, decide
+from tilth.release.evidence import chosen, evidence_files
 from tilth.release.fitted import Fitted, fit
 from tilth.release.forward import Seen, pack
 from tilth.release.measured import Measured, measure, row_digest
@@ -77,11 +78,19 @@ def build(
     command = f"tilth release --name {shlex.quote(name)} --precision {wanted:g}"
     files = dict(fitted.files)
     files["model/conformal.npy"] = pack(decided.held)
+    files |= _evidence(ws, fitted)
     files["evaluation.json"] = _json(report.body(command, ws))
     # the gates and documents of a release join here: tilth.release.gates, tilth.release.documents
     files[MANIFEST] = export.manifest_bytes(_manifest(ws, fitted, decided, name), files)
     target = export.write(out or ws.folder / "releases" / name, files)
     return _released(ws, fitted, decided, report, rows, target, files, name)
+
+
+def _evidence(ws: Workspace, fitted: Fitted) -> dict[str, bytes]:
+    """Rows that are shown beside answers that are not given."""
+    most = ws.config.release.evidence
+    train = fitted.train.take(chosen(fitted.train.ids, fitted.labels, most).tolist())
+    return evidence_files(train.ids, train.texts(ws.config.columns.text), [str(x) for x in train.labels])
 
 
 def _name(name: str) -> str:

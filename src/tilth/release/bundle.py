@@ -19,12 +19,14 @@ import numpy as np
 
 from tilth.errors import InputError
 from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, familiarity, softmax
-from tilth.release.forward import Model, Seen, array
+from tilth.release.evidence import Evidence
+from tilth.release.forward import Embed, Model, Seen, array
 
-__all__ = ["FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load"]
+__all__ = ["ENCODER", "FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load"]
 
 FORMAT, VERSION = "tilth-release", 1
 MANIFEST = "manifest.json"
+ENCODER = "model/encoder"
 LARGEST = 1 << 31
 """Bytes that one file of a bundle may have; more is no release of ours."""
 BATCH = 1024
@@ -110,7 +112,8 @@ class Release:
     def __init__(self, path: Path, manifest: Mapping[str, Any], id: str, files: Mapping[str, bytes]) -> None:
         self.path, self.manifest, self.id = path, manifest, id
         self._temperature = np.float32(manifest["calibration"]["temperature"])
-        self._model = Model.of(files, manifest["model"])
+        self._model = Model.of(files, manifest["model"], _encoder(path, manifest))
+        self._evidence = Evidence(files, self._model)
         self._abstention = Abstention.of(manifest["abstention"])
         self._held = array(files, "model/conformal.npy")
 
@@ -173,13 +176,20 @@ class Release:
         return self._model.run(texts)
 
     def _some(self, texts: Sequence[str]) -> Scores:
-        seen = self._seen(texts)
+        return self._scored(self._seen(texts))
+
+    def _scored(self, seen: Seen) -> Scores:
         p = softmax(seen.logits * self._temperature)
         best = p.argmax(axis=1)
         sure = p[np.arange(len(p)), best]
         familiar = familiarity(seen)
         reasons = self._abstention.reasons(sure, familiar, seen.known)
         return Scores(p, best, sure, familiar, seen.known, reasons)
+
+    def warm(self) -> None:
+        """Do now what the first answers would have to do."""
+        self._evidence.warm()
+        self.predict(["warm"])
 
     def predict(
         self, rows: Sequence[str | Mapping[str, object]], *, sets: float | None = None
@@ -197,11 +207,15 @@ class Release:
         InputError : a row without the text column, or a level that is no share.
         """
         texts = [self._text_of(row) for row in rows]
-        found = self.scores(texts)
-        inside = None if sets is None else self.sets(found, sets)
-        return [
-            self._answer(found, i, None if inside is None else tuple(inside[i])) for i in range(len(found))
-        ]
+        out: list[Answer] = []
+        for start in range(0, len(texts), BATCH):
+            seen = self._seen(texts[start : start + BATCH])
+            found = self._scored(seen)
+            inside = None if sets is None else self.sets(found, sets)
+            for i in range(len(found)):
+                near = self._evidence.nearest(seen, i) if found.reason[i] else ()
+                out.append(self._answer(found, i, near, None if inside is None else tuple(inside[i])))
+        return out
 
     def sets(self, scores: Scores, level: float) -> list[list[str]]:
         """For each row the classes that hold the right one with probability 1 - level.
@@ -236,7 +250,9 @@ class Release:
         value = row[self.text]
         return "" if value is None else str(value)
 
-    def _answer(self, found: Scores, i: int, inside: tuple[str, ...] | None) -> Answer:
+    def _answer(
+        self, found: Scores, i: int, near: tuple[Mapping[str, Any], ...], inside: tuple[str, ...] | None
+    ) -> Answer:
         names, p = self.classes, found.probabilities[i]
         top = np.argsort(-p, kind="stable")[:SHOWN]
         likely = tuple((names[j], float(p[j])) for j in top)
@@ -250,6 +266,7 @@ class Release:
             reason=REASONS[code],
             words=_words(code, likely),
             likely=likely,
+            nearest=near,
             set=inside,
         )
 
@@ -286,12 +303,27 @@ def load(path: str | Path) -> Release:
                     f"{place}: {name} is not the file that was released (its digest differs); copy the "
                     "bundle again, or release again"
                 )
-            if name.startswith("model/"):
+            if name.startswith(("model/", "evidence/")) and not name.startswith(ENCODER):
                 held[name] = body
         foreign = sorted(files.names() - {MANIFEST, *manifest["files"]})
         if foreign:
             raise InputError(f"{place} holds {foreign[0]!r}, which is not part of the release; take it out")
     return Release(place, manifest, hashlib.sha256(raw).hexdigest()[:16], held)
+
+
+def _encoder(path: Path, manifest: Mapping[str, Any]) -> Embed | None:
+    """What embeds texts, where the recipe has it."""
+    digest = manifest["model"].get("encoder")
+    if digest is None:
+        return None
+    if not path.is_dir():
+        raise InputError(f"{path} holds an encoder, which cannot be run from a .zip; unpack it first")
+    from tilth.recipes.encoder import Encoder
+
+    encoder = Encoder.open(path / ENCODER)
+    if encoder.digest != digest:
+        raise InputError(f"{path / ENCODER} is another encoder than the release was made with; copy it again")
+    return encoder.encode
 
 
 class _Folder:

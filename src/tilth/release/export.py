@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,40 +15,73 @@ import numpy as np
 
 from tilth.errors import InputError, Refused
 from tilth.recipes.base import FeatureMap
+from tilth.recipes.encoder import Encoder
 from tilth.recipes.logistic import Head
-from tilth.recipes.text import NgramMap
-from tilth.release.bundle import MANIFEST
+from tilth.recipes.model_folder import ModelFolder, find_onnx
+from tilth.recipes.text import NgramMap, TextLinear
+from tilth.release.bundle import ENCODER, MANIFEST
 from tilth.release.forward import BLOCKS, pack
 
-__all__ = ["manifest_bytes", "model_files", "write"]
+__all__ = ["encoder_files", "manifest_bytes", "model_files", "write"]
 
 TRIES = 20
 
 
-def model_files(learned: FeatureMap, head: Head, rows: int) -> tuple[dict[str, bytes], dict[str, Any]]:
+def model_files(
+    learned: FeatureMap, head: Head, texts: Sequence[str]
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a model, and its settings for the manifest.
 
     Weights are rounded to float16: half the size, the same labels (docs/decisions/0022-release.md).
 
     Parameters
     ----------
-    rows : number of rows that the feature map was learned from.
+    texts : those that the feature map was learned from.
 
     Raises
     ------
     Refused : the recipe is not one that can be released.
     """
-    if not isinstance(learned, NgramMap):
+    from tilth.recipes.embed import EmbedMap
+
+    files: dict[str, bytes] = {}
+    settings: dict[str, Any] = {"kind": "ngrams"}
+    ngrams = learned
+    if isinstance(learned, EmbedMap):
+        alone = learned.ngrams is None
+        # an embedding alone does not tell what it has never seen; the n-grams of the rows do
+        ngrams = TextLinear().learn_ngrams(texts)[0] if learned.ngrams is None else learned.ngrams
+        settings["kind"] = "embedding" if alone else "ngrams+embedding"
+        settings["encoder"] = learned.recipe.encoder.digest
+        files |= encoder_files(learned.recipe.encoder)
+    if not isinstance(ngrams, NgramMap):
         raise Refused(
             f"a model with features of {type(learned).__name__} cannot be released: a bundle runs "
             "text-linear.v1 and text-embed.v1"
         )
-    files = {"model/bias.npy": pack(head.weights[-1].astype(np.float32))}
-    for block, columns, idf in zip(BLOCKS, learned.columns, learned.idf, strict=True):
+    files["model/bias.npy"] = pack(head.weights[-1].astype(np.float32))
+    for block, columns, idf in zip(BLOCKS, ngrams.columns, ngrams.idf, strict=True):
         files[f"model/{block}_columns.npy"] = pack(columns.astype(np.int32))
         files[f"model/{block}_idf.npy"] = pack(idf.astype(np.float32))
     files["model/weights.npy"] = pack(head.weights[:-1].astype(np.float16))
-    return files, {"kind": "ngrams", "unseen": float(np.float32(np.log((1 + rows) / 2) + 1))}
+    # what the inverse document frequency of an n-gram of no text would be
+    settings["unseen"] = float(np.float32(np.log((1 + len(texts)) / 2) + 1))
+    return files, settings
+
+
+def encoder_files(encoder: Encoder) -> dict[str, bytes]:
+    """The encoder as `Encoder.open` reads it again: the graph, the tokenizer and how texts are cut."""
+    settings = ModelFolder.read(encoder.folder)
+    model = find_onnx(encoder.folder)
+    if model is None:
+        raise Refused(f"{encoder.folder} has no model.onnx any more; open the encoder again")
+    files = {f"{ENCODER}/{p.name}": p.read_bytes() for p in sorted(model.parent.glob("model.onnx*"))}
+    files[f"{ENCODER}/tokenizer.json"] = (encoder.folder / "tokenizer.json").read_bytes()
+    lengths = {"max_seq_length": settings.max_length, "do_lower_case": settings.lower}
+    files[f"{ENCODER}/sentence_bert_config.json"] = json.dumps(lengths, sort_keys=True).encode()
+    pooling = {"pooling_mode": settings.pooling}
+    files[f"{ENCODER}/1_Pooling/config.json"] = json.dumps(pooling, sort_keys=True).encode()
+    return files
 
 
 def manifest_bytes(body: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:

@@ -90,9 +90,10 @@ def fit(ws: Workspace) -> Fitted:
     texts = train.texts(ws.config.columns.text)
     learned, features = ws.recipe.learn(texts)
     head = logistic.fit(logistic.design(features, ws.recipe.penalty), labels, len(classes))
-    files, settings = export.model_files(learned, head, len(texts))
+    files, settings = export.model_files(learned, head, texts)
     away = rows.take([i for i, label in enumerate(rows.labels) if outside and label == outside])
-    model = Model.of(files, settings)
+    # embeddings of rows that were embedded before come from the cache; the encoder is the one that is shipped
+    model = Model.of(files, settings, getattr(ws.recipe, "embed", None))
     return Fitted(
         train, away, classes, labels, learned, features, head, files, settings, model, ws.recipe.penalty
     )
