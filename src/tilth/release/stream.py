@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from tilth.data import Value
 from tilth.errors import BadRow, BadRows, InputError, MissingExtra
 from tilth.files import replacing
@@ -143,7 +145,7 @@ class _Run:
                 if not self.skip_bad:
                     raise BadRows(wrong, len(wrong))
             if good:
-                yield self._answered([dict(r.values) for r in good])
+                yield self._answered([r.values for r in good])
                 if self.progress:
                     self.progress("predict", good[-1].progress, total)
 
@@ -152,15 +154,15 @@ class _Run:
         scores = self.release.scores(["" if v is None else str(v) for v in values])
         label, probability, abstained, reason = self.names[:4]
         names = self.release.classes
-        answers = zip(
-            rows, scores.best.tolist(), scores.confidence.tolist(), scores.reason.tolist(), strict=True
-        )
+        sure = np.round(scores.confidence.astype(np.float64), 4).tolist()
+        answers = zip(rows, scores.best.tolist(), sure, scores.reason.tolist(), strict=True)
         for row, best, p, code in answers:
             row[label] = None if code else names[best]
-            row[probability] = round(p, 4)
+            row[probability] = p
             row[abstained] = code != 0
             row[reason] = REASONS[code]
-            self.counts[code] += 1
+        for code, count in enumerate(np.bincount(scores.reason, minlength=len(REASONS)).tolist()):
+            self.counts[code] += count
         if self.sets is not None:
             for row, inside in zip(rows, self.release.sets(scores, self.sets), strict=True):
                 row[self.names[4]] = json.dumps(inside, ensure_ascii=False)
@@ -171,10 +173,13 @@ def _write_csv(file: IO[str], columns: Sequence[str], lines: Lines, delimiter: s
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(columns)
     for rows in lines:
-        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+        cells = [[row.get(name) for row in rows] for name in columns]
+        # Python spells True, JSON and everybody else true
+        cells = [[_cell(v) for v in c] if bool in set(map(type, c)) else c for c in cells]
+        writer.writerows(zip(*cells, strict=True))
 
 
-def _cell(value: Value) -> object:
+def _cell(value: Value) -> Value:
     return str(value).lower() if isinstance(value, bool) else value
 
 
