@@ -139,12 +139,12 @@ def measure(ws: Workspace, ref: str | Patch, progress: Progress | None = None) -
 
 def _foreseen(ws: Workspace, patch: Patch, progress: Progress | None) -> float | None:
     """What the closed form says of a person's patch, before it is measured; None where it sees nothing."""
-    from tilth.trial.gains import forecast, respond
+    from tilth.trial.gains import forecast
 
     if not any(op.before is not None and op.kind in ("relabel", "drop") for op in patch.ops):
         return None
     view = ws.view(progress)
-    return forecast(respond(view, ws.recipe.penalty, ws.config.goal.metric), view, patch.ops).value
+    return forecast(ws.response(progress), view, patch.ops).value
 
 
 def rebase(ws: Workspace, ref: str) -> PatchInfo:

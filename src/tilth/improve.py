@@ -25,7 +25,7 @@ from tilth.plan import plan
 from tilth.signals import Progress
 from tilth.trial.decide import Bench
 from tilth.trial.floors import check_floors
-from tilth.trial.gains import forecast, respond
+from tilth.trial.gains import forecast
 from tilth.trial.measure import Outcome
 from tilth.trial.propose import ALTERNATIVES, BY_PEOPLE, PROCEDURES, Procedure, follow
 from tilth.trial.record import Trial, classes_of, slice_effects, slices_of
@@ -53,7 +53,7 @@ def propose(ws: Workspace, progress: Progress | None = None) -> list[tuple[Proce
     audit = ws.audit(progress)
     view, head = ws.view(progress), ws.head(TRAIN)
     rows = ws.snapshot(head)
-    response, out = respond(view, ws.recipe.penalty, ws.config.goal.metric), []
+    response, out = ws.response(progress), []
     for p in (*PROCEDURES, *BY_PEOPLE, *(follow(code, about) for code, about in audit.plugins.items())):
         ops = p.ops(audit.findings, rows)
         if not ops:

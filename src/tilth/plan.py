@@ -24,7 +24,6 @@ from tilth.monitoring import last_drift
 from tilth.reviews import drawn
 from tilth.signals import Progress
 from tilth.slice_actions import drifted_rows, weak_slices
-from tilth.trial.gains import respond
 from tilth.verdicts import as_jsonl, render
 from tilth.workspace import TRAIN, Workspace
 
@@ -107,11 +106,12 @@ def plan(ws: Workspace, progress: Progress | None = None, *, out: Path | None = 
     """What to do next on the head of train; the plan is kept for `status`. `out`: see `Project.plan`."""
     if out is not None:
         as_jsonl(out)  # a wrong name is refused before the work
+    mark = ws.store.verdict_mark(TRAIN)
     audit, view, book = ws.audit(progress), ws.view(progress), ledger(ws)
     goal, quality = ws.config.goal, inspect(ws, view)
     trust = ws.trust()
     view = replace(view, signals=trust.signals)
-    desk = Desk(ws, view, audit, respond(view, ws.recipe.penalty, goal.metric), book, trust, _curves(ws))
+    desk = Desk(ws, view, audit, ws.response(progress), book, trust, _curves(ws))
     score = quality.score if quality else None
     distance = goal.distance(score.value) if score else None
     people = [*actions.reviews(desk), *actions.clauses(desk)]
@@ -149,7 +149,8 @@ def plan(ws: Workspace, progress: Progress | None = None, *, out: Path | None = 
         minutes_left=left[0],
         money_left=left[1],
     )
-    ws.store.put_record("plan", _key(ws), result.to_json() | {"created": ws.clock()}, now=ws.clock())
+    beside = {"created": ws.clock(), "mark": mark}
+    ws.store.put_record("plan", _key(ws), result.to_json() | beside, now=ws.clock())
     if out is not None:
         _write_rows(ws, result, out)
     return result

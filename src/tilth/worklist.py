@@ -18,7 +18,6 @@ from tilth.audit.trust import Trust
 from tilth.guide import Guide, parse
 from tilth.reviews import judge
 from tilth.signals import Progress
-from tilth.trial.gains import respond
 from tilth.verdicts import Said, Verdict
 from tilth.workspace import GUIDE, TRAIN, Workspace
 
@@ -138,7 +137,7 @@ def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
     view, trust = ws.view(progress), ws.trust()
     order = np.zeros(0, dtype=np.int64)
     if len(view.signals.classes) > 1:
-        response = respond(view, ws.recipe.penalty, ws.config.goal.metric)
+        response = ws.response(progress)
         order = in_question(view, response, trust.open & ~trust.disputed, ws.config.minutes.relabel)
     guides = ws.store.records(GUIDE)
     guide = parse(guides[-1]["text"]) if guides else None

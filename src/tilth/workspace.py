@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tilth.audit.base import Finding, View
     from tilth.audit.run import Audit
     from tilth.audit.trust import Trust
+    from tilth.computed import Computed
     from tilth.recipes import Recipe
+    from tilth.trial.gains import Response
 
 __all__ = ["EVAL", "GUIDE", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
 
@@ -79,6 +81,7 @@ class Workspace:
         self._snapshots: dict[str, Snapshot] = {}
         self._views: dict[tuple[str, str], View] = {}
         self._trust: tuple[tuple[str, str, int], Trust] | None = None
+        self._response: tuple[str, Response] | None = None
         self._recipe: Recipe | None = None
 
     @staticmethod
@@ -199,6 +202,37 @@ class Workspace:
         signals = self.trust(progress).signals
         return found if signals is found.signals else replace(found, signals=signals)
 
+    @property
+    def computed(self) -> Computed:
+        """What was computed of versions and is kept on disk."""
+        from tilth.computed import Computed
+
+        return Computed(self.folder / "data" / "cache")
+
+    def response(self, progress: Progress | None = None) -> Response:
+        """How predictions on the head of train answer to changes of labels, by all verdicts so far.
+
+        What no verdict changes is computed once for a version.
+        """
+        from dataclasses import replace
+
+        import tilth
+        from tilth.computed import FROM_ROWS, read_response, write_response
+        from tilth.trial.gains import respond
+
+        claims, target = self._claims(progress), self.trust(progress).signals.posterior
+        parts = ("response", self.head(TRAIN).id, self.eval_id(), self.config.copies.threshold)
+        name = self.key(*parts, self.config.recipe, tilth.__version__)
+        if self._response is None or self._response[0] != name:
+            found = read_response(self.computed, name, target)
+            if found is None:
+                found = respond(claims, self.recipe.penalty, self.config.goal.metric)
+                if len(claims.train) >= FROM_ROWS:
+                    write_response(self.computed, name, found)
+            self._response = (name, found)
+        found = self._response[1]
+        return replace(found, target=target[found.rows])
+
     def trust(self, progress: Progress | None = None) -> Trust:
         """How far P(wrong) of the head of train can be trusted, by prior or verdicts."""
         from tilth.audit.trust import trust
@@ -229,7 +263,9 @@ class Workspace:
 
     def claims(self, progress: Progress | None = None) -> View:
         """The view before any verdict is heard; computed once in a process."""
+        import tilth
         from tilth.audit.run import look
+        from tilth.computed import FROM_ROWS, read_view, write_view
 
         version = self.head(TRAIN)
         key = (version.id, f"{self.eval_id()} {self.store.judgements_digest()}")
@@ -237,9 +273,16 @@ class Workspace:
             text = self.config.columns.text
             rows, evaluation = self.snapshot(version), self.evaluation()
             self._refuse_unreadable(rows)
-            found = look(
-                self.recipe, rows, evaluation, text, progress=progress, threshold=self.config.copies.threshold
-            )
+            parts = ("view", version.id, self.eval_id(), self.config.copies.threshold)
+            name, kept = self.key(*parts, self.config.recipe, tilth.__version__), self.computed
+            found = read_view(kept, name, rows, evaluation, text, self.recipe)
+            if found is None:
+                found = look(
+                    self.recipe, rows, evaluation, text, progress=progress,
+                    threshold=self.config.copies.threshold,
+                )  # fmt: skip
+                if len(rows) >= FROM_ROWS:
+                    write_view(kept, name, found)
             self._views = {key: replace(found, judged=self.judged())}
         return self._views[key]
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Audit", "audit", "described", "detectors", "look", "not_applicable", "offered", "refusals", "run",
+    "space_of",
 ]  # fmt: skip
 
 FOLDS = 5
@@ -208,7 +209,7 @@ def look(
         names, labels = names or ("",), np.full(len(train), -1, dtype=np.int64)
         logits = np.zeros((len(train), len(names)), dtype=np.float32)
     signals = judge(names, labels, logits, fold)
-    space, seen = _space(recipe, features, eval_texts), None
+    space, seen = space_of(recipe, features, eval_texts), None
     if learned is not None and len(evaluation) and (labels >= 0).any():
         tested = learned.transform(eval_texts)
         seen = evaluation_signals(features, signals, tested, list(evaluation.labels), recipe.penalty)
@@ -218,8 +219,8 @@ def look(
     )  # fmt: skip
 
 
-def _space(recipe: Recipe, features: Matrix, eval_texts: Sequence[str]) -> Space | None:
-    """Embeddings, where the recipe has them: all of dense features, or the last `recipe.dense` columns."""
+def space_of(recipe: Recipe, features: Matrix, eval_texts: Sequence[str]) -> Space | None:
+    """Embeddings where the recipe has them: dense features, or the last `recipe.dense` columns."""
     width, embed = getattr(recipe, "dense", 0), getattr(recipe, "embed", None)
     if features.shape[0] == 0 or (sp.issparse(features) and not width):
         return None
