@@ -220,7 +220,7 @@ class Workspace:
         from tilth.computed import FROM_ROWS, read_response, write_response
         from tilth.trial.gains import respond
 
-        claims, target = self._claims(progress), self.trust(progress).signals.posterior
+        claims, target = self.claims(progress), self.trust(progress).signals.posterior
         parts = ("response", self.head(TRAIN).id, self.eval_id(), self.config.copies.threshold)
         name = self.key(*parts, self.config.recipe, tilth.__version__)
         if self._response is None or self._response[0] != name:
