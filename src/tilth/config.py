@@ -9,17 +9,19 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from tilth.errors import ConfigError
 from tilth.files import write_text
 
-__all__ = ["METRICS", "Config", "add", "load", "render", "save"]
+__all__ = ["METRICS", "Config", "SourceTerms", "add", "load", "render", "save"]
 
 FILE = "tilth.toml"
 WORDS: dict[type, str] = {str: "a text", float: "a number", int: "a whole number"}
 METRICS = ("accuracy", "balanced_accuracy", "log_loss")
+GATES = ("goal", "floors", "leakage", "licences", "consent", "size", "latency", "questions")
 WHOLE = ("all", "class")
 """What a floor may stand under besides a slice: all rows, and each class."""
 
@@ -198,6 +200,64 @@ class ReviewChoice:
 
 
 @dataclass(frozen=True)
+class GateChoice:
+    """[gates]: what a release has to show before it leaves.
+
+    Attributes
+    ----------
+    proof : "point": the measured score reaches target and floors; "bound": the worse end of its interval.
+    use : "commercial", or "non-commercial" where sources that forbid the former may be used.
+    licences : SPDX names of licences that sources may have, with commas; "" for any.
+    require : gates, with commas, that have to pass: "not checked" is then a failure. One or more of GATES.
+    """
+
+    proof: str = "point"
+    use: str = "commercial"
+    licences: str = ""
+    require: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("proof", self.proof, ("point", "bound"))
+        _one_of("use", self.use, ("commercial", "non-commercial"))
+        for name in words(self.require):
+            _one_of("require", name, GATES)
+
+
+@dataclass(frozen=True)
+class SourceTerms:
+    """[sources."FILE"]: what a person knows about the file that rows came from; said once, used in each release.
+
+    Attributes
+    ----------
+    licence : SPDX name such as "CC-BY-4.0", or words.
+    consent : "given", "not needed" (no people, or another ground: say it in `collected`), or "refused".
+    expires : the last day (ISO 8601) on which the rows may be used; "" for no end.
+    collected : how, where and by whom the rows were collected.
+    sample : what the rows are a sample of and how they were drawn; "all" when they are no sample.
+    url : where the file comes from.
+    """
+
+    licence: str = ""
+    consent: str = ""
+    expires: str = ""
+    collected: str = ""
+    sample: str = ""
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("consent", self.consent, ("", "given", "not needed", "refused"))
+        try:
+            date.fromisoformat(self.expires or "2000-01-01")
+        except ValueError:
+            raise ConfigError(f"expires is {self.expires!r}; give a day such as '2027-12-31'") from None
+
+
+def words(listed: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+@dataclass(frozen=True)
 class Config:
     """All of tilth.toml.
 
@@ -205,6 +265,7 @@ class Config:
     ----------
     slices : [slices], name to expression (see tilth.slices).
     floors : [floors], "all", "class" or the name of a slice to the least score in the goal metric.
+    sources : [sources], name of a file that rows came from to what is known about it.
     """
 
     name: str = "project"
@@ -218,8 +279,10 @@ class Config:
     copies: CopyChoice = field(default_factory=CopyChoice)
     release: ReleaseChoice = field(default_factory=ReleaseChoice)
     review: ReviewChoice = field(default_factory=ReviewChoice)
+    gates: GateChoice = field(default_factory=GateChoice)
     slices: Mapping[str, str] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, SourceTerms] = field(default_factory=dict)
 
 
 _SECTIONS: dict[str, type[Any]] = {
@@ -233,6 +296,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "copies": CopyChoice,
     "release": ReleaseChoice,
     "review": ReviewChoice,
+    "gates": GateChoice,
 }
 
 
@@ -257,7 +321,7 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: {error}") from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    _check_keys(body, ["name", *_SECTIONS, "slices", "floors"], str(path))
+    _check_keys(body, ["name", *_SECTIONS, "slices", "floors", "sources"], str(path))
     name = body.get("name", Config.name)
     if not isinstance(name, str):
         raise ConfigError(f"{path} name: expected a text, found {name!r}")
@@ -265,7 +329,11 @@ def load(path: Path) -> Config:
     slices = _named(body.get("slices", {}), "slices", str, path)
     floors = _named(body.get("floors", {}), "floors", float, path)
     _check_gates(slices, floors, path)
-    return Config(name, **parts, slices=slices, floors=floors)
+    sources = body.get("sources", {})
+    if not isinstance(sources, dict):
+        raise ConfigError(f'{path}: "sources" must hold tables: [sources."FILE"]')
+    terms = {file: _table(sources[file], SourceTerms, f"sources.{_toml(file)}", path) for file in sources}
+    return Config(name, **parts, slices=slices, floors=floors, sources=terms)
 
 
 def _named(values: object, section: str, kind: type[Any], path: Path) -> dict[str, Any]:
@@ -323,9 +391,14 @@ def add(path: Path, section: str, key: str, value: str | float) -> None:
 
 def _section(values: object, section: str, path: Path) -> Any:
     """One table of the file as its dataclass."""
+    return _table(values, _SECTIONS[section], section, path)
+
+
+def _table(values: object, kind: type[Any], section: str, path: Path) -> Any:
+    """A table as its dataclass."""
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: {section!r} must be a table: [{section}]")
-    kind, where = _SECTIONS[section], f"{path} [{section}]"
+    where = f"{path} [{section}]"
     _check_keys(values, [f.name for f in fields(kind)], where)
     known, default = {}, kind()
     for key, value in values.items():
@@ -349,6 +422,9 @@ def render(config: Config) -> str:
     for section in ("slices", "floors"):
         if values := getattr(config, section):
             lines += ["", f"[{section}]", *(f"{_toml(key)} = {_toml(v)}" for key, v in values.items())]
+    for file, terms in config.sources.items():
+        lines += ["", f"[sources.{_toml(file)}]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in asdict(terms).items()]
     return "\n".join(lines) + "\n"
 
 

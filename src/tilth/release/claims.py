@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from tilth.errors import InputError
@@ -141,6 +141,17 @@ class Facts:
     command: str
     seed: int
     forced: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What a bundle keeps of it: without the scores, which are in evaluation.json, and without times."""
+        apart = ("measured", "scored", "milliseconds")
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
+        return kept | {"classes": list(self.classes)}
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any], measured: Measured | None, scored: Sequence[str]) -> Facts:
+        """The facts of a bundle again."""
+        return Facts(**body, measured=measured, scored=scored, milliseconds=None)
 
 
 def interval_claim(
