@@ -114,6 +114,7 @@ def _release_verbs(verb: Verb, free: Verb) -> None:
     p.add_argument("--out", type=Path, metavar="DIR", help="default: releases/NAME in the project folder")
     p.add_argument("--precision", type=_share, metavar="P", help="share of answers to be right (0.95)")
     p.add_argument("--name", metavar="NAME", help="of the release (default: that of the project)")
+    p.add_argument("--force", default="", metavar="REASON", help="against failed gates; kept in the card")
     p = free("predict", "answer every row of a file with a release, or say why not")
     p.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of a release, or a .zip of it")
     p.add_argument("file", metavar="FILE", help="CSV, TSV, JSON Lines, JSON, Parquet or Arrow")

@@ -225,7 +225,7 @@ class GateChoice:
 
 @dataclass(frozen=True)
 class SourceTerms:
-    """[sources."FILE"]: what a person knows about the file that rows came from; said once, used in each release.
+    """[sources."FILE"]: what a person knows about a file that rows came from; said once for all releases.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ from tilth.workspace import EVAL, TRAIN, Workspace
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Duplicates", "duplicates", "keep_one"]
+__all__ = ["Duplicates", "copies_of", "duplicates", "keep_one"]
 
 EXCERPT = 160
 
@@ -99,13 +99,7 @@ def duplicates(ws: Workspace, threshold: float | None = None, progress: Progress
     train, other = ws.snapshot(version), ws.evaluation()
     column = ws.config.columns.text
     texts = [*train.texts(column), *other.texts(column)]
-    key = ws.key("copies", version.id, ws.eval_id())
-    known = ws.store.record("copies", key)
-    copies = None if known is None else Copies.from_json(known)
-    if copies is None or least < copies.floor:
-        copies = find_copies(texts, threshold=least, progress=progress)
-        ws.store.put_record("copies", key, copies.to_json(), subject=version.id, now=ws.clock())
-    copies = copies.at(least)
+    copies = copies_of(ws, least, progress)
     return Duplicates(
         version.id,
         evaluation.id if evaluation else "",
@@ -168,6 +162,19 @@ def keep_one(
         TRAIN, version.id, tuple(ops), title=title, reason="one text counts once", author=author,
         origin="person:copies", created=ws.clock(),
     )  # fmt: skip
+
+
+def copies_of(ws: Workspace, threshold: float, progress: Progress | None = None) -> Copies:
+    """Copies among the rows of train and, after them, of the evaluation set; kept and not searched twice."""
+    version, column = ws.head(TRAIN), ws.config.columns.text
+    key = ws.key("copies", version.id, ws.eval_id())
+    known = ws.store.record("copies", key)
+    copies = None if known is None else Copies.from_json(known)
+    if copies is None or threshold < copies.floor:
+        texts = [*ws.snapshot(version).texts(column), *ws.evaluation().texts(column)]
+        copies = find_copies(texts, threshold=threshold, progress=progress)
+        ws.store.put_record("copies", key, copies.to_json(), subject=version.id, now=ws.clock())
+    return copies.at(threshold)
 
 
 def _group(group: Group, train: Snapshot, other: Snapshot, texts: Sequence[str]) -> dict[str, Any]:

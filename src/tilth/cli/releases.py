@@ -18,7 +18,9 @@ def _release(options: argparse.Namespace) -> int:
     from tilth.report import releases
 
     with open_project(options) as project:
-        made = project.release(options.out, precision=options.precision, name=options.name)
+        made = project.release(
+            options.out, precision=options.precision, name=options.name, force=options.force
+        )
         out(options, made.to_json(), releases.release)
     return 0
 

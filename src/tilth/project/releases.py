@@ -17,7 +17,12 @@ class ReleaseVerbs(Opened):
     """Releases: from the head to a model that others run, and what they say of it back to rows."""
 
     def release(
-        self, out: str | Path | None = None, *, precision: float | None = None, name: str | None = None
+        self,
+        out: str | Path | None = None,
+        *,
+        precision: float | None = None,
+        name: str | None = None,
+        force: str = "",
     ) -> Released:
         """Fit the recipe on the head, calibrate, choose when to abstain, and write a bundle.
 
@@ -26,12 +31,15 @@ class ReleaseVerbs(Opened):
         out : folder of the bundle; default releases/NAME in the project folder.
         precision : share of the answers that shall be right; default that of tilth.toml, 0.95.
         name : of the release; default that of the project.
+        force : a reason, kept in the card, to release against gates that fail.
 
         Raises
         ------
-        Refused : there is nothing to learn from, or the recipe cannot be released.
+        Refused : there is nothing to learn from, the recipe cannot be released, or a gate fails.
         """
         from tilth.release.build import build
 
         place = None if out is None else Path(out)
-        return build(self.workspace, out=place, precision=precision, name=name, progress=self.progress)
+        return build(
+            self.workspace, out=place, precision=precision, name=name, force=force, progress=self.progress
+        )

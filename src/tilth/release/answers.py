@@ -62,7 +62,9 @@ def remember(ws: Workspace, answers: Mapping[str, str], keys: Sequence[str], aut
             raise InputError(f"there is no question {key!r}; {hint}")
     before = known(ws)
     changed = {
-        k: v for k, text in answers.items() if (v := " ".join(text.split())) != (before[k].text if k in before else "")
+        k: v
+        for k, text in answers.items()
+        if (v := " ".join(text.split())) != (before[k].text if k in before else "")
     }
     now = ws.clock()
     bodies = [(k, {"key": k, "text": text, "author": author, "created": now}) for k, text in changed.items()]
@@ -80,7 +82,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         body: dict[str, Any] = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: {error}; each line is: key = \"answer\"") from error
+        raise InputError(f'{path}: {error}; each line is: key = "answer"') from error
     for key, value in body.items():
         if not isinstance(value, str):
             raise InputError(f"{path}: {key} is {value!r}; an answer is a text in quotes")
@@ -89,7 +91,9 @@ def read(path: Path) -> dict[str, str]:
 
 def form(questions: Sequence[tuple[str, str, str]], answers: Mapping[str, str]) -> str:
     """A TOML file to fill in: key, question and hint of each, with the answers that there are."""
-    lines = ["# Answers are remembered with: tilth datasheet --answer FILE   (leave open what you cannot say)"]
+    lines = [
+        "# Answers are remembered with: tilth datasheet --answer FILE   (leave open what you cannot say)"
+    ]
     for key, question, hint in questions:
         lines += ["", *(f"# {part}" for part in (question, hint) if part)]
         text = json.dumps(answers.get(key, ""), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tilth import stats
 from tilth.ledger import Line, ledger
 from tilth.release import answers
 from tilth.release.answers import Said
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Accepted", "Book"]
 
 WORDS = {
-    "keep": "label is right", "relabel": "other label", "ambiguous": "two labels fit", "drop": "no label fits",
+    "keep": "label is right", "relabel": "other label", "ambiguous": "two labels fit",
+    "drop": "no label fits",
 }  # fmt: skip
 
 
@@ -102,9 +102,10 @@ class Book:
 
     @property
     def heard(self) -> str:
-        """What a number depends on that verdicts change: the version, and the verdicts so far."""
+        """What the audit rests on: the version, the verdicts so far, and whether it tested itself."""
         mark = self.ws.store.verdict_mark(TRAIN)
-        return f"{self.facts.train} verdicts:{mark}" if mark else self.facts.train
+        said = [f"verdicts:{mark}"] if mark else []
+        return " ".join([self.facts.train, *said, *(["self-test"] if self.audit.self_test else [])])
 
     # what there is
 
@@ -127,7 +128,9 @@ class Book:
     def evaluation(self) -> Profile | None:
         """The rows of the evaluation set."""
         version = self.evaluation_version
-        return version and profile(self.ws.snapshot(version), version.id, self.facts.text)
+        if version is None:
+            return None
+        return profile(self.ws.snapshot(version), version.id, self.facts.text)
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -181,16 +184,14 @@ class Book:
     @cached_property
     def errors(self) -> Claim:
         """Labels of train that are believed wrong."""
-        found = self.ws.trust().errors()
-        total = max(self.train.rows - self.train.unlabelled, 1)
-        parts = stats.Interval(*(min(1.0, x / total) for x in (found.value, found.low, found.high)))
-        at = ("tilth verdict", self.heard, 0, "share")
-        return Claim("labels believed wrong", parts.value, parts.low, parts.high, *at)
+        found, total = self.audit.trust["errors"], max(self.train.rows - self.train.unlabelled, 1)
+        value, low, high = (min(1.0, found[key] / total) for key in ("value", "low", "high"))
+        return Claim("labels believed wrong", value, low, high, "tilth audit", self.heard, 0, "share")
 
     @property
     def calibrated(self) -> bool:
         """Whether what is believed about labels rests on verdicts, or on other data sets alone."""
-        return self.ws.trust().basis == "verdicts"
+        return bool(self.audit.trust["basis"] == "verdicts")
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

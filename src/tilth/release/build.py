@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,17 @@ from tilth import __version__, stats
 from tilth.audit.leakage import leaks
 from tilth.copies import find_copies
 from tilth.data import Snapshot
-from tilth.errors import InputError
+from tilth.errors import InputError, Refused
 from tilth.release import export
 from tilth.release.abstain import familiarity, softmax
 from tilth.release.bundle import FORMAT, MANIFEST, VERSION
+from tilth.release.claims import Facts
 from tilth.release.decide import Decided, Deciding, decide
+from tilth.release.documents import contents
 from tilth.release.evidence import chosen, evidence_files
 from tilth.release.fitted import Fitted, fit
 from tilth.release.forward import Seen, pack
+from tilth.release.gates import check
 from tilth.release.measured import Measured, measure, row_digest
 from tilth.release.released import Outside, Released
 from tilth.signals import Progress, encode_labels
@@ -41,6 +46,8 @@ ENOUGH = 100
 LEAST = 10
 """Reporting rows below which nothing is reported."""
 SEED = 0
+TIMED = 200
+"""Answers of which the time of one is estimated, where there is a ceiling for it."""
 
 
 def build(
@@ -49,6 +56,7 @@ def build(
     out: Path | None = None,
     precision: float | None = None,
     name: str | None = None,
+    force: str = "",
     progress: Progress | None = None,
 ) -> Released:
     """Release the head of train.
@@ -58,10 +66,11 @@ def build(
     out : folder of the bundle; default releases/NAME in the project folder.
     precision : share of the answers that shall be right; default that of tilth.toml.
     name : of the release; default that of the project.
+    force : a reason, kept in the card, to release against gates that fail.
 
     Raises
     ------
-    Refused : there is nothing to learn from, or the recipe cannot be released.
+    Refused : there is nothing to learn from, the recipe cannot be released, or a gate fails.
     """
     wanted = ws.config.release.precision if precision is None else precision
     if not 0 < wanted < 1:
@@ -80,10 +89,67 @@ def build(
     files["model/conformal.npy"] = pack(decided.held)
     files |= _evidence(ws, fitted)
     files["evaluation.json"] = _json(report.body(command, ws))
-    # the gates and documents of a release join here: tilth.release.gates, tilth.release.documents
+    tell("gates and cards", 0, 1)
+    facts = _facts(ws, fitted, decided, report, files, name, command, force.strip())
+    gates = check(ws, facts)
+    if gates.failed and not facts.forced:
+        raise Refused(
+            f"this release fails {len(gates.failed)} of its gates:\n{gates.refusal()}\nNothing was "
+            "written. To release all the same, give the reason, which is kept in the card: --force REASON"
+        )
+    files |= {key: text.encode() for key, text in contents(ws, facts, gates).items()}
     files[MANIFEST] = export.manifest_bytes(_manifest(ws, fitted, decided, name), files)
     target = export.write(out or ws.folder / "releases" / name, files)
-    return _released(ws, fitted, decided, report, rows, target, files, name)
+    return replace(_released(ws, fitted, decided, report, rows, target, files, name), gates=gates)
+
+
+def _facts(
+    ws: Workspace,
+    fitted: Fitted,
+    decided: Decided,
+    report: _Report,
+    files: Mapping[str, bytes],
+    name: str,
+    command: str,
+    force: str,
+) -> Facts:
+    """What gates and cards are told."""
+    texts = fitted.train.texts(ws.config.columns.text)
+    ceiling = ws.config.goal.milliseconds
+    return Facts(
+        name=name,
+        created=ws.head(TRAIN).created,
+        recipe=ws.recipe.name,
+        metric=ws.config.goal.metric,
+        text=ws.config.columns.text,
+        label=ws.config.columns.label,
+        classes=fitted.classes,
+        train=ws.head(TRAIN).id,
+        train_rows=len(fitted.train),
+        evaluation=ws.eval_id(),
+        judged_on=report.words,
+        measured=report.measured,
+        scored=report.ids,
+        threshold=decided.choice.probability,
+        wanted=decided.choice.wanted,
+        bound=decided.choice.bound,
+        megabytes=sum(map(len, files.values())) / 1e6,
+        milliseconds=_milliseconds(fitted, texts) if ceiling else None,
+        command=command,
+        seed=SEED,
+        forced=force,
+    )
+
+
+def _milliseconds(fitted: Fitted, texts: Sequence[str]) -> float:
+    """Time of one answer at a time that 95 of 100 do not exceed, after a few to warm up."""
+    some = [texts[i] for i in np.linspace(0, len(texts) - 1, TIMED).astype(int).tolist()]
+    taken = []
+    for text in some:
+        began = time.perf_counter()
+        fitted.model.run([text])
+        taken.append(time.perf_counter() - began)
+    return float(np.quantile(taken[TIMED // 10 :], 0.95)) * 1e3
 
 
 def _evidence(ws: Workspace, fitted: Fitted) -> dict[str, bytes]:
@@ -164,6 +230,7 @@ class _Report:
     outside: Outside | None
     scored: tuple[str, ...]
     ids: tuple[str, ...]
+    slices: Mapping[str, tuple[int, ...]]
 
     def body(self, command: str, ws: Workspace) -> dict[str, Any]:
         """evaluation.json"""
@@ -177,6 +244,7 @@ class _Report:
             "refused": self.refused and asdict(self.refused),
             "outside": self.outside and asdict(self.outside),
             "scored": list(self.scored),
+            "slices": {name: list(at) for name, at in self.slices.items()},
         }
 
 
@@ -186,18 +254,19 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
     inside = np.flatnonzero(rows.reports & (rows.truth >= 0))
     if len(inside) < LEAST:
         few = f"only {len(inside)} evaluation rows are left to report on"
-        return _Report(few if len(rows.rows) else "no evaluation rows", None, None, None, (), ())
+        return _Report(few if len(rows.rows) else "no evaluation rows", None, None, None, (), (), {})
     known = rows.rows.take(inside.tolist())
     seen = fitted.model.run(known.texts(text))
     p, reasons, strange = _answers(seen, decided)
     counts = Counter(fitted.classes[c] for c in fitted.labels)
+    named = ws.named_slices(known)
     measured = measure(
         p,
         rows.truth[inside],
         reasons == 0,
         classes=fitted.classes,
         metric=ws.config.goal.metric,
-        slices=ws.named_slices(known),
+        slices=named,
         trained=dict(counts),
     )
     away = np.flatnonzero(rows.reports & (rows.truth < 0))
@@ -207,7 +276,7 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
         refused = int((_answers(fitted.model.run(strangers), decided)[1] != 0).sum())
         outside = Outside(len(strangers), stats.clopper_pearson(refused, len(strangers)))
     texts = known.texts(text)
-    scored = sorted(row_digest(t, label) for t, label in zip(texts, known.labels, strict=True))
+    scored = [row_digest(t, label) for t, label in zip(texts, known.labels, strict=True)]
     return _Report(
         words=f"{len(inside):,} evaluation rows that decided nothing",
         measured=measured,
@@ -215,6 +284,7 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
         outside=outside,
         scored=tuple(scored),
         ids=tuple(known.ids),
+        slices={key: tuple(np.flatnonzero(mask).tolist()) for key, mask in named.items()},
     )
 
 

@@ -64,7 +64,10 @@ def _summary(book: Book, gates: Gates) -> list[tuple[Prose, Prose]]:
             (["calibration error"], [claims["calibration error"]]),
         ]
     rows += [
-        (["trained on"], [book.rows("rows of train", facts.train_rows), " rows, version ", Code(facts.train)]),
+        (
+            ["trained on"],
+            [book.rows("rows of train", facts.train_rows), " rows, version ", Code(facts.train)],
+        ),
         (["labels believed wrong"], [book.errors]),
     ]
     for state, word in (("pass", "passed"), ("fail", "failed"), ("not checked", "not checked")):
@@ -72,7 +75,11 @@ def _summary(book: Book, gates: Gates) -> list[tuple[Prose, Prose]]:
             rows.append(([f"gates {word}"], listed(found)))
     if facts.forced:
         rows.append((["released against failed gates"], [Quote(facts.forced)]))
-    owner: Prose = [*said(book.text("owner"), NOT_STATED), ", ", *said(book.text("contact"), "no contact stated")]
+    owner: Prose = [
+        *said(book.text("owner"), NOT_STATED),
+        ", ",
+        *said(book.text("contact"), "no contact stated"),
+    ]
     return [*rows, (["responsible"], owner)]
 
 
@@ -125,23 +132,39 @@ def _scores(book: Book) -> list[Block]:
     if facts.measured is None:
         return [Paragraph(["Nothing was measured: there are no evaluation rows that report."])]
     names = (
-        "accuracy", "balanced accuracy", "log loss", "calibration error", "share answered", "precision of answers",
+        "accuracy", "balanced accuracy", "log loss", "calibration error", "share answered",
+        "precision of answers",
     )  # fmt: skip
     rows: list[Sequence[Prose]] = [[[n], [book.scores[n]]] for n in names if n in book.scores]
     level = _setting(book, "level of the intervals", facts.measured.level)
-    rows.append([["threshold: least probability of an answer"], [_setting(book, "threshold", facts.threshold, "number")]])
+    rows.append(
+        [
+            ["threshold: least probability of an answer"],
+            [_setting(book, "threshold", facts.threshold, "number")],
+        ]
+    )
     if facts.wanted:
         rows.append([["precision that was asked for"], [_setting(book, "wanted precision", facts.wanted)]])
     if facts.bound is not None:
         words = "lower bound of the precision by the rows that chose the threshold"
         rows.append([[words], [_setting(book, "precision bound", facts.bound)]])
     if facts.megabytes is not None:
-        size = Claim("size of the model", facts.megabytes, None, None, facts.command, facts.train, facts.seed, "megabytes")
+        size = Claim(
+            "size of the model",
+            facts.megabytes,
+            None,
+            None,
+            facts.command,
+            facts.train,
+            facts.seed,
+            "megabytes",
+        )
         rows.append([["size of the model"], [size]])
     return [
         Paragraph([
             "On ", book.scores["rows scored"], " rows of evaluation version ", Code(facts.evaluation), ": ",
-            Code(facts.judged_on), ". Intervals (level ", level, ") are from the choice of these rows: they say how far this "
+            Code(facts.judged_on), ". Intervals (level ", level, ") are from the choice of these rows: they "
+            "say how far this "
             "very model may be from its score on more rows like them.",
         ]),
         Table(["", "value"], rows),
@@ -153,7 +176,9 @@ def _parts(book: Book, kind: str) -> list[Block]:
     measured = book.facts.measured
     parts = [p for p in measured.parts if p.kind == kind] if measured else []
     if not parts:
-        return [Paragraph(["None was measured." if kind == "class" else "No slice is named in ", *_file(kind)])]
+        return [
+            Paragraph(["None was measured." if kind == "class" else "No slice is named in ", *_file(kind)])
+        ]
     rows = []
     for part in parts:
         where = f"{kind} {part.name}"
@@ -165,7 +190,14 @@ def _parts(book: Book, kind: str) -> list[Block]:
             claim = book.scores.get(f"{where}: {words}")
             cells.append([claim] if claim is not None else ["too few rows"])
         rows.append(cells)
-    head = [kind, *(["rows of train"] if kind == "class" else []), "rows scored", "score", "answered", "answers right"]
+    head = [
+        kind,
+        *(["rows of train"] if kind == "class" else []),
+        "rows scored",
+        "score",
+        "answered",
+        "answers right",
+    ]
     note = (
         "Score: of the rows of the class. Answers right: of the answers that say it."
         if kind == "class"
@@ -185,7 +217,8 @@ def _limits(book: Book) -> list[Block]:
     if text := book.text("limits"):
         points.append([Quote(text)])
     points.append([
-        "it knows ", book.rows("classes", len(facts.classes)), " classes; a row outside them has no right answer, and "
+        "it knows ", book.rows("classes", len(facts.classes)), " classes; a row outside them has no right "
+        "answer, and "
         "abstention does not catch all of them",
     ])  # fmt: skip
     measured = facts.measured
@@ -211,7 +244,9 @@ def _weakest(book: Book, parts: Sequence[Part]) -> list[Prose]:
     scored.sort(key=lambda x: (-x[0] if loss else x[0], x[1].name))
     if not scored:
         return []
-    worst = [[Code(p.name), " ", book.scores[f"class {p.name}: score"]] for _, p in scored[:WEAK]]
+    worst: list[Prose] = [
+        [Code(p.name), " ", book.scores[f"class {p.name}: score"]] for _, p in scored[:WEAK]
+    ]
     return [["weakest classes: ", *joined(worst)]]
 
 
@@ -231,7 +266,10 @@ def _data(book: Book) -> list[Block]:
         "Fitted by the recipe ", Code(facts.recipe), " on version ", Code(facts.train), ". All of it is in ",
         Code("datasheet.md"), ".",
     ]  # fmt: skip
-    return [Paragraph(words), Table(["source", "rows of train", "rows of evaluation", "licence", "consent"], rows)]
+    return [
+        Paragraph(words),
+        Table(["source", "rows of train", "rows of evaluation", "licence", "consent"], rows),
+    ]
 
 
 def _patches(book: Book) -> list[Block]:
@@ -245,15 +283,38 @@ def _patches(book: Book) -> list[Block]:
         gain: Prose = ["not measured"]
         if line is not None:
             command, version = f"tilth trial {id}", line.judge.split(":")[-1] or a.info.base
-            gain = [interval_claim(f"patch {id}: measured gain", Interval(line.realised, line.low, line.high), command, version, 0, unit)]
+            gain = [
+                interval_claim(
+                    f"patch {id}: measured gain",
+                    Interval(line.realised, line.low, line.high),
+                    command,
+                    version,
+                    0,
+                    unit,
+                )
+            ]
             if line.predicted is not None:
-                predicted = [Claim(f"patch {id}: predicted gain", line.predicted, None, None, "tilth ledger", a.info.base, 0, unit)]
+                predicted = [
+                    Claim(
+                        f"patch {id}: predicted gain",
+                        line.predicted,
+                        None,
+                        None,
+                        "tilth ledger",
+                        a.info.base,
+                        0,
+                        unit,
+                    )
+                ]
         forced = str(a.info.meta.get("forced") or "")
-        note: Prose = [a.info.state] if not forced else [f"{a.info.state}, against the evidence: ", Quote(forced)]
+        note: Prose = (
+            [a.info.state] if not forced else [f"{a.info.state}, against the evidence: ", Quote(forced)]
+        )
         rows.append([[Code(id)], [Quote(a.info.title)], predicted, gain, note])
     return [
         Paragraph([
-            "Each gain was measured on rows that decide, by training with and without the patch. Gains of single "
+            "Each gain was measured on rows that decide, by training with and without the patch. Gains of "
+            "single "
             "patches do not add up exactly. All of it is in ", Code("patches.jsonl"), ".",
         ]),
         Table(["patch", "what it does", "predicted", "measured gain", "state"], rows),
@@ -264,14 +325,25 @@ def _people(book: Book) -> list[Block]:
     names, votes = book.judgements
     points: list[Prose] = []
     if names:
-        points.append(["annotators: ", *listed(names), ", ", book.rows("judgements", votes, "tilth annotators"), " judgements"])
+        points.append(
+            [
+                "annotators: ",
+                *listed(names),
+                ", ",
+                book.rows("judgements", votes, "tilth annotators"),
+                " judgements",
+            ]
+        )
     else:
         points.append(["annotators: no judgements are on record"])
     counts = book.verdict_counts()
     if not counts:
         return [List([*points, ["reviewers: no verdict is on record"]])]
     rows: list[Sequence[Prose]] = [
-        [[Code(name)], *([book.rows(f"verdicts of {name}: {kind}", found[kind], version=book.heard)] for kind in WORDS)]
+        [
+            [Code(name)],
+            *([book.rows(f"verdicts of {name}: {kind}", found[kind], version=book.heard)] for kind in WORDS),
+        ]
         for name, found in counts.items()
     ]
     return [List(points), Table(["reviewer", *WORDS.values()], rows)]
@@ -290,12 +362,14 @@ def _check(book: Book) -> list[Block]:
     facts = book.facts
     return [
         Paragraph([
-            "Every number here is a claim of ", Code("card.json"), ", with the command, data version and seed that give it "
+            "Every number here is a claim of ", Code("card.json"), ", with the command, data version and "
+            "seed that give it "
             "again.",
         ]),
         List([
             ["the bundle is whole and agrees with itself: ", Code("tilth verify BUNDLE")],
-            ["its scores, from its model and the rows: ", Code("tilth verify BUNDLE --project DIR"), " or ", Code("--eval FILE")],
+            ["its scores, from its model and the rows: ", Code("tilth verify BUNDLE --project DIR"), " or ",
+             Code("--eval FILE")],
             ["to make it again: ", Code(facts.command)],
         ]),
     ]  # fmt: skip

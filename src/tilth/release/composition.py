@@ -55,7 +55,11 @@ def _counts(book: Book) -> Reply:
     train, other = book.train, book.evaluation
     words: list[Inline] = [book.rows("rows of train", train.rows), " rows in the data set that was fitted"]
     if other is not None:
-        words += [" and ", book.rows("rows of evaluation", other.rows, version=other.version), " in the evaluation set"]
+        words += [
+            " and ",
+            book.rows("rows of evaluation", other.rows, version=other.version),
+            " in the evaluation set",
+        ]
     rows = []
     for name, count in list(train.classes.items())[:MOST]:
         cells: list[Prose] = [[Code(name)], [book.rows(f"rows of train: {name}", count)]]
@@ -64,13 +68,22 @@ def _counts(book: Book) -> Reply:
             cells.append([book.rows(f"rows of evaluation: {name}", there, version=other.version)])
         rows.append(cells)
     head = ["class", "rows of train", *(["rows of evaluation"] if other is not None else [])]
-    more = [] if len(train.classes) <= MOST else [List([["the other classes have fewer rows: ", Code("tilth status")]])]
+    more = (
+        []
+        if len(train.classes) <= MOST
+        else [List([["the other classes have fewer rows: ", Code("tilth status")]])]
+    )
     return say(*words, ".", more=[Table(head, rows), *more])
 
 
 def _sample(book: Book) -> Reply:
     words: list[Inline] = ["All rows of these sources were taken in; nothing was sampled here: "]
-    words += joined([[Code(s.shown), " (", book.rows(f"rows of train from {s.shown}", s.train), " rows)"] for s in book.sources])
+    words += joined(
+        [
+            [Code(s.shown), " (", book.rows(f"rows of train from {s.shown}", s.train), " rows)"]
+            for s in book.sources
+        ]
+    )
     said = [(s, s.terms.sample) for s in book.sources if s.terms is not None and s.terms.sample]
     if book.sources and len(said) == len(book.sources):
         points: list[Prose] = [[Code(s.shown), ": ", Code(sample)] for s, sample in said]
@@ -85,7 +98,8 @@ def _fields(book: Book) -> Reply:
         filled = book.rows(f"rows with {c.name}", c.filled)
         rows.append([[Code(c.name)], [c.kind], [filled], [roles.get(c.name, "")]])
     rows.append([
-        [Code(book.facts.label)], ["text"], [book.rows("rows with a label", book.train.rows - book.train.unlabelled)],
+        [Code(book.facts.label)], ["text"],
+        [book.rows("rows with a label", book.train.rows - book.train.unlabelled)],
         ["the label"],
     ])  # fmt: skip
     table = Table(["column", "kind", "rows with a value", "role"], rows)
@@ -96,18 +110,28 @@ def _labels(book: Book) -> Reply:
     ops = book.ops
     words: list[Inline] = [
         "Yes: ", Code(book.facts.label), ". ", book.rows("rows without a label", book.train.unlabelled),
-        " rows have none. Labels came with the files; ", book.rows("labels changed by patches", ops["relabel"]),
+        " rows have none. Labels came with the files; ",
+        book.rows("labels changed by patches", ops["relabel"]),
         " were changed since by accepted patches",
     ]  # fmt: skip
     if book.guides:
-        words += [". What each class means is written in the label guide (version ", Code(str(book.guides)), ")"]
+        words += [
+            ". What each class means is written in the label guide (version ",
+            Code(str(book.guides)),
+            ")",
+        ]
     return say(*words, ".")
 
 
 def _missing(book: Book) -> Reply:
     train = book.train
     gaps: list[Prose] = [
-        [Code(c.name), ": ", book.rows(f"rows without {c.name}", train.rows - c.filled), " rows without a value"]
+        [
+            Code(c.name),
+            ": ",
+            book.rows(f"rows without {c.name}", train.rows - c.filled),
+            " rows without a value",
+        ]
         for c in train.columns
         if c.filled < train.rows
     ]
@@ -121,7 +145,7 @@ def _missing(book: Book) -> Reply:
 
 
 def _relationships(book: Book) -> Reply:
-    points = []
+    points: list[Prose] = []
     for code, what in (
         ("TIL201", "groups of exact copies"),
         ("TIL202", "groups of near copies"),
@@ -147,13 +171,16 @@ def _splits(book: Book) -> Reply:
     return say(
         "Yes: train (version ", Code(book.facts.train), ") to fit, and an evaluation set (version ",
         Code(book.facts.evaluation), ") that is versioned apart, so that scores stay comparable. ", *how,
-        ". One half of it decides about changes, and the other half reports, so that what decides does not flatter.",
+        ". One half of it decides about changes, and the other half reports, so that what decides does not "
+        "flatter.",
     )  # fmt: skip
 
 
 def _errors(book: Book) -> Reply:
     basis = (
-        "by verdicts of people" if book.calibrated else "by what was seen on other data sets, before any verdict"
+        "by verdicts of people"
+        if book.calibrated
+        else "by what was seen on other data sets, before any verdict"
     )
     points: list[Prose] = [["labels believed wrong: ", book.errors, ", calibrated ", basis]]
     for code, what in (
@@ -181,7 +208,8 @@ def _self_contained(book: Book) -> Reply:
 
 def _patterns(book: Book, *names: str) -> List:
     found: Mapping[str, int] = book.train.patterns
-    return List([[f"{name}: ", book.rows(f"rows with {name}", found[name])] for name in names])
+    points: list[Prose] = [[f"{name}: ", book.rows(f"rows with {name}", found[name])] for name in names]
+    return List(points)
 
 
 def _confidential(book: Book) -> Reply:
@@ -201,7 +229,7 @@ def _identifiable(book: Book) -> Reply:
 
 
 def _subpopulations(book: Book) -> Reply:
-    groups = [c for c in book.train.columns if 2 <= len(c.values) and c.name != book.facts.text]
+    groups = [c for c in book.train.columns if len(c.values) >= 2 and c.name != book.facts.text]
     if not groups and not book.ws.config.slices:
         return say("No column splits the rows into a few groups, and no slice is named.")
     rows: list[list[Prose]] = []
@@ -212,7 +240,8 @@ def _subpopulations(book: Book) -> Reply:
     for name, mask in masks.items():
         rows.append([["slice"], [Code(name)], [book.rows(f"rows in slice {name}", int(mask.sum()))]])
     return say(
-        "These columns and slices split the rows into groups. Whether a group stands for people of one kind is for "
+        "These columns and slices split the rows into groups. Whether a group stands for people of one kind "
+        "is for "
         "the reader to know.",
         more=[Table(["column", "value", "rows of train"], rows)],
     )
@@ -220,7 +249,8 @@ def _subpopulations(book: Book) -> Reply:
 
 def _sensitive(book: Book) -> Reply:
     return say(
-        "Nothing is known of what the rows mean to a person. Written like an account or card number are so many:",
+        "Nothing is known of what the rows mean to a person. Written like an account or card number are so "
+        "many:",
         origin="partly",
         more=[_patterns(book, "card number", "account number (IBAN)")],
     )

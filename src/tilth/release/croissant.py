@@ -24,7 +24,13 @@ from tilth.release.profile import Profile
 
 __all__ = ["context", "croissant", "exported"]
 
-KINDS = {"text": "sc:Text", "number": "sc:Float", "boolean": "sc:Boolean", "date": "sc:Date", "mixed": "sc:Text"}
+KINDS = {
+    "text": "sc:Text",
+    "number": "sc:Float",
+    "boolean": "sc:Boolean",
+    "date": "sc:Date",
+    "mixed": "sc:Text",
+}
 
 
 def context() -> dict[str, Any]:
@@ -34,11 +40,13 @@ def context() -> dict[str, Any]:
         "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
         "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
         "dct": "http://purl.org/dc/terms/", "examples": {"@id": "cr:examples", "@type": "@json"},
-        "equivalentProperty": "cr:equivalentProperty", "extract": "cr:extract", "field": "cr:field", "fileProperty": "cr:fileProperty", "fileObject":
+        "equivalentProperty": "cr:equivalentProperty", "extract": "cr:extract", "field": "cr:field",
+        "fileProperty": "cr:fileProperty", "fileObject":
         "cr:fileObject", "fileSet": "cr:fileSet", "format": "cr:format", "includes": "cr:includes",
         "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath", "key": "cr:key", "md5": "cr:md5",
         "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet", "references":
-        "cr:references", "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace", "samplingRate": "cr:samplingRate",
+        "cr:references", "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace",
+        "samplingRate": "cr:samplingRate",
         "sc": "https://schema.org/", "separator": "cr:separator", "source": "cr:source", "subField":
         "cr:subField", "transform": "cr:transform",
     }  # fmt: skip

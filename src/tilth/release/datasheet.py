@@ -78,7 +78,9 @@ class Datasheet:
             sections.append(Section(name, []))
             for a in (a for a in self.answers if a.question.section == name):
                 by = Paragraph([f"({BY[a.origin]})"])
-                ask: Block = Paragraph(["To answer it: ", Code(f"tilth datasheet --set {a.question.key}=TEXT")])
+                ask: Block = Paragraph(
+                    ["To answer it: ", Code(f"tilth datasheet --set {a.question.key}=TEXT")]
+                )
                 open_ = [ask] if a.origin in ("open", "partly") else []
                 sections.append(Section(a.question.text, [*a.blocks, by, *open_], level=3))
             if name in self.comments:
@@ -130,7 +132,15 @@ def _summary(sheet: Datasheet, book: Book) -> list[Block]:
     facts, train = book.facts, book.train
     rows: list[tuple[Prose, Prose]] = [
         (["data set"], [Code(book.ws.config.name), ", version ", Code(facts.train)]),
-        (["rows"], [book.rows("rows of train", train.rows), " in ", book.rows("classes", len(facts.classes)), " classes"]),
+        (
+            ["rows"],
+            [
+                book.rows("rows of train", train.rows),
+                " in ",
+                book.rows("classes", len(facts.classes)),
+                " classes",
+            ],
+        ),
         (["labels believed wrong"], [book.errors]),
         (["sources"], [word for s in book.sources for word in (Code(s.shown), " ")]),
     ]

@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tilth.audit.leakage import leaked
+from tilth.audit.leakage import leaks
 from tilth.config import SourceTerms, words
+from tilth.duplicates import copies_of
 from tilth.release import answers
 from tilth.release.claims import Claim, Facts, interval_claim
 from tilth.release.measured import LEAST_ROWS, Part
 from tilth.release.prose import Code, Inline, Prose, line
 from tilth.release.sources import Source, sources
 from tilth.stats import Interval
-from tilth.workspace import Workspace
+from tilth.workspace import TRAIN, Workspace
 
 __all__ = ["ASKED", "Gate", "Gates", "State", "check"]
 
@@ -154,7 +155,7 @@ def _compared(
 
 def _goal(ws: Workspace, facts: Facts) -> Gate:
     if not ws.config.goal.target:
-        how = ["give ", Code("target"), " in ", Code("[goal]")]
+        how: Prose = ["give ", Code("target"), " in ", Code("[goal]")]
         return Gate("goal", "goal", "not checked", ["no target is set"], how)
     if facts.measured is None:
         return Gate("goal", "goal", "not checked", ["there are no evaluation rows that report"], _more_rows())
@@ -234,12 +235,9 @@ def _leakage(ws: Workspace, facts: Facts) -> Gate:
     """No row that was scored has a copy in train: what leaks is left out of every score."""
     if not facts.scored:
         return Gate("leakage", "leakage", "not checked", ["no evaluation row was scored"], _more_rows())
-    view = ws.view()
-    if not view.has_texts:
-        return Gate("leakage", "leakage", "not checked", ["the rows have no texts to compare"])
-    mask = leaked(view)[1]
-    index = view.evaluation.index
-    inside = int(np.count_nonzero(mask[[index[i] for i in facts.scored]]))
+    train, evaluation = ws.snapshot(ws.head(TRAIN)), ws.evaluation()
+    mask = leaks(copies_of(ws, ws.config.copies.threshold), len(train))[1]
+    inside = int(np.count_nonzero(mask[[evaluation.index[i] for i in facts.scored]]))
     left_out = _exact(facts, "evaluation rows with a copy in train", int(mask.sum()), "rows")
     if inside:
         count = _exact(facts, "scored rows with a copy in train", inside, "rows")
@@ -247,7 +245,11 @@ def _leakage(ws: Workspace, facts: Facts) -> Gate:
             "leakage", "leakage", "fail", [count, " scored rows have a copy in train: the score flatters"],
             ["take them out of train: ", Code("tilth duplicates"), ", then release again"],
         )  # fmt: skip
-    why = ["no scored row has a copy or near copy in train; ", left_out, " evaluation rows have one and were left out"]
+    why: Prose = [
+        "no scored row has a copy or near copy in train; ",
+        left_out,
+        " evaluation rows have one and were left out",
+    ]
     return Gate("leakage", "leakage", "pass", why)
 
 
@@ -303,25 +305,35 @@ def _stated(
     if open_:
         why = [f"nobody stated the {key} of ", *_names([s.shown for s in open_])]
         first = f'[sources."{open_[0].name}"] {key} = "..."'
-        return Gate(kind, kind, "not checked", why, ["say it once in ", Code("tilth.toml"), ": ", Code(first)])
+        return Gate(
+            kind, kind, "not checked", why, ["say it once in ", Code("tilth.toml"), ": ", Code(first)]
+        )
     if not found:
         return Gate(kind, kind, "not checked", ["there are no rows"])
-    return Gate(kind, kind, "pass", [f"the {key} of every source is stated: ", *_names([s.shown for s in found])])
+    return Gate(
+        kind, kind, "pass", [f"the {key} of every source is stated: ", *_names([s.shown for s in found])]
+    )
 
 
 def _ceiling(facts: Facts, name: str, found: float | None, most: float) -> Gate:
     """What serving may take. The time of an answer is measured anew each time and stays out of the card."""
     key, unit = ("megabytes", "megabytes") if name == "size" else ("milliseconds", "number")
     if not most:
-        how = ["give ", Code(key), " in ", Code("[goal]")]
+        how: Prose = ["give ", Code(key), " in ", Code("[goal]")]
         return Gate(name, name, "not checked", ["no ceiling is set"], how)
     ceiling = _exact(facts, f"{name}: ceiling", most, unit)
     per = " milliseconds for one row" if name == "latency" else ""
     if found is None:
         return Gate(name, name, "not checked", ["it was not measured"], ["release again"])
     if found > most:
-        why = ["it is more than the ceiling of ", ceiling, per]
-        return Gate(name, name, "fail", why, ["raise ", Code(key), " in ", Code("[goal]"), ", or use a smaller recipe"])
+        why: Prose = ["it is more than the ceiling of ", ceiling, per]
+        return Gate(
+            name,
+            name,
+            "fail",
+            why,
+            ["raise ", Code(key), " in ", Code("[goal]"), ", or use a smaller recipe"],
+        )
     return Gate(name, name, "pass", ["it stays below the ceiling of ", ceiling, per])
 
 
@@ -330,6 +342,6 @@ def _questions(ws: Workspace) -> Gate:
     said = answers.known(ws)
     missing = [key for key in ASKED if key not in said]
     if missing:
-        how = ["say it once: ", Code(f"tilth datasheet --set {missing[0]}=TEXT")]
+        how: Prose = ["say it once: ", Code(f"tilth datasheet --set {missing[0]}=TEXT")]
         return Gate("questions", "questions", "not checked", ["nobody answered ", *_names(missing)], how)
     return Gate("questions", "questions", "pass", ["a person answered ", *_names(ASKED)])

@@ -16,7 +16,9 @@ KINDS = {"add": "added", "drop": "dropped", "relabel": "relabelled", "edit": "ed
 
 def _stated(book: Book, key: str) -> list[Prose] | None:
     """What is stated of every source under a key of tilth.toml; None where one is missing."""
-    found = [(s, getattr(s.terms, key)) for s in book.sources if s.terms is not None and getattr(s.terms, key)]
+    found = [
+        (s, getattr(s.terms, key)) for s in book.sources if s.terms is not None and getattr(s.terms, key)
+    ]
     if not found or len(found) < len(book.sources):
         return None
     return [[Code(s.shown), ": ", Code(value)] for s, value in found]
@@ -24,7 +26,9 @@ def _stated(book: Book, key: str) -> list[Prose] | None:
 
 def _files(book: Book) -> list[Inline]:
     """The files that were taken in, with their day."""
-    return joined([[Code(i.origin.removeprefix("ingest:")), " on ", Code(i.created[:10])] for i in book.imports])
+    return joined(
+        [[Code(i.origin.removeprefix("ingest:")), " on ", Code(i.created[:10])] for i in book.imports]
+    )
 
 
 def _acquired(book: Book) -> Reply:
@@ -40,7 +44,8 @@ def _acquired(book: Book) -> Reply:
 
 def _mechanisms(book: Book) -> Reply:
     words: list[Inline] = [
-        "Files were read by ", Code(f"tilth ingest {__version__}"), ", which refuses or sets aside rows that cannot be read, "
+        "Files were read by ", Code(f"tilth ingest {__version__}"), ", which refuses or sets aside rows that "
+        "cannot be read, "
         "gives each row an id that stays, and takes a file in again by what changed in it.",
     ]  # fmt: skip
     if points := _stated(book, "collected"):
@@ -49,10 +54,14 @@ def _mechanisms(book: Book) -> Reply:
 
 
 def _sampling(book: Book) -> Reply:
-    words: list[Inline] = ["Within the project nothing was sampled but the evaluation set and rows for review. "]
+    words: list[Inline] = [
+        "Within the project nothing was sampled but the evaluation set and rows for review. "
+    ]
     if book.ws.config.evaluation.origin == "split" and book.evaluation is not None:
         words.append("The evaluation set was drawn by a digest of each text, copies together. ")
-    words.append("Rows for review are drawn with known probabilities, which every estimate takes into account.")
+    words.append(
+        "Rows for review are drawn with known probabilities, which every estimate takes into account."
+    )
     if points := _stated(book, "sample"):
         return say(*words, " Stated of the sources:", origin="stated", more=[List(points)])
     return say(*words, " How the sources were sampled is not on record.", origin="partly")
@@ -63,13 +72,21 @@ def _collectors(book: Book) -> Reply:
     points: list[Prose] = []
     if names:
         points.append(
-            ["annotators: ", *listed(names), ", with ", book.rows("judgements", votes, "tilth annotators"), " judgements"]
+            [
+                "annotators: ",
+                *listed(names),
+                ", with ",
+                book.rows("judgements", votes, "tilth annotators"),
+                " judgements",
+            ]
         )
     if counts := book.verdict_counts():
         points.append(["reviewers: ", *listed(list(counts))])
     price = book.ws.config.money.minute
     if price:
-        points.append(["a minute of work costs ", book.count("price of a minute", price, "tilth ledger", unit="money")])
+        points.append(
+            ["a minute of work costs ", book.count("price of a minute", price, "tilth ledger", unit="money")]
+        )
     if not points:
         return say("No annotator or reviewer is on record.", origin="partly")
     return say("On record:", origin="partly", more=[List(points)])
@@ -87,12 +104,15 @@ def _timeframe(book: Book) -> Reply:
 
 def _consented(book: Book) -> Reply | None:
     points = _stated(book, "consent")
-    return points and say("Stated of each source:", origin="stated", more=[List(points)])
+    if points is None:
+        return None
+    return say("Stated of each source:", origin="stated", more=[List(points)])
 
 
 def _revoke(book: Book) -> Reply:
     return say(
-        "A row is withdrawn by a patch that drops it (", Code("tilth accept"), "); no later version or release holds it "
+        "A row is withdrawn by a patch that drops it (", Code("tilth accept"), "); no later version or "
+        "release holds it "
         "then. Whether the people were told how to ask for it is not on record.",
         origin="partly",
     )  # fmt: skip
@@ -102,7 +122,8 @@ def _preprocessing(book: Book) -> Reply:
     ops = book.ops
     words: list[Inline] = [
         "Yes: ", book.rows("accepted patches", len(book.accepted), "tilth patches"),
-        " patches were accepted after the files were taken in, each on record with its reason and, where it was "
+        " patches were accepted after the files were taken in, each on record with its reason and, where it "
+        "was "
         "measured, its gain.",
     ]  # fmt: skip
     points: list[Prose] = [
@@ -110,7 +131,11 @@ def _preprocessing(book: Book) -> Reply:
         for kind, done in KINDS.items()
         if ops[kind]
     ]
-    recipe: Prose = ["The model is fitted by the recipe ", Code(book.facts.recipe), ", which reads the text as it is."]
+    recipe: Prose = [
+        "The model is fitted by the recipe ",
+        Code(book.facts.recipe),
+        ", which reads the text as it is.",
+    ]
     return say(*words, more=[List([*points, recipe])])
 
 
@@ -125,7 +150,8 @@ def _raw(book: Book) -> Reply:
 
 def _software(book: Book) -> Reply:
     return say(
-        "Yes: ", Code(f"tilth {__version__}"), ", free software under ", Code("Apache-2.0"), ", with the recipe ",
+        "Yes: ", Code(f"tilth {__version__}"), ", free software under ", Code("Apache-2.0"),
+        ", with the recipe ",
         Code(book.facts.recipe), ".",
     )  # fmt: skip
 
@@ -139,8 +165,9 @@ def _used(book: Book) -> Reply:
 
 def _repository(book: Book) -> Reply:
     return say(
-        "The project ", Code(book.ws.config.name), " keeps every version, patch, trial and release. Papers or systems "
-        "outside it are not on record.",
+        "The project ", Code(book.ws.config.name), " keeps every version, patch and trial. Papers or systems "
+        "that use "
+        "the data are not on record.",
     )  # fmt: skip
 
 
@@ -157,7 +184,8 @@ def _future(book: Book) -> Reply:
     sizes = list(book.train.classes.values())
     if sizes:
         points.append([
-            "rows of the largest class: ", book.rows("rows of the largest class", sizes[0]), "; of the smallest: ",
+            "rows of the largest class: ", book.rows("rows of the largest class", sizes[0]),
+            "; of the smallest: ",
             book.rows("rows of the smallest class", sizes[-1]),
         ])  # fmt: skip
     return say("What the audit measured that a user should know:", more=[List(points)])
@@ -166,26 +194,43 @@ def _future(book: Book) -> Reply:
 def _not_for(book: Book) -> Reply:
     classes = book.rows("classes", len(book.facts.classes))
     return say(
-        "A model of these rows knows ", classes, " classes and nothing else; rows outside them have no right answer.",
+        "A model of these rows knows ",
+        classes,
+        " classes and nothing else; rows outside them have no right answer.",
         origin="partly",
     )
 
 
 def _third_parties(book: Book) -> Reply:
-    return say("Whoever gets a release gets the few rows under ", Code("evidence/"), " with it.", origin="partly")
+    return say(
+        "Whoever gets a release gets the few rows under ", Code("evidence/"), " with it.", origin="partly"
+    )
 
 
 def _how(book: Book) -> Reply:
     return say(
-        "The rows are not part of this release, but for those under ", Code("evidence/"), ". They are written out by ",
-        Code("tilth checkout"), "; ", Code("croissant.json"), " describes that file and names its digest. The data set is "
+        "The rows are not part of this release, but for those under ", Code("evidence/"),
+        ". They are written out by ",
+        Code("tilth checkout"), "; ", Code("croissant.json"), " describes that file and names its digest. "
+        "The data set is "
         "identified by its version, ", Code(book.facts.train), ", a digest of its rows; no DOI is on record.",
+    )  # fmt: skip
+
+
+def _when(book: Book) -> Reply:
+    return say(
+        "This release was made of the version of ", Code(book.facts.created[:10]),
+        ". When the rows are given away, if ever, "
+        "is not on record.",
+        origin="partly",
     )  # fmt: skip
 
 
 def _licence(book: Book) -> Reply | None:
     points = _stated(book, "licence")
-    return points and say("The licences of the sources, as stated:", origin="stated", more=[List(points)])
+    if points is None:
+        return None
+    return say("The licences of the sources, as stated:", origin="stated", more=[List(points)])
 
 
 def _restrictions(book: Book) -> Reply | None:
@@ -211,22 +256,24 @@ def _erratum(book: Book) -> Reply:
 
 def _updates(book: Book) -> Reply:
     return say(
-        "It changes by accepted patches, each of which makes a version; there are ",
-        book.rows("versions of train", len(book.versions), "tilth log"), ", the newest of ", Code(book.version.created[:10]),
+        "It changes by accepted patches, each of which makes a version (",
+        book.rows("versions of train", len(book.versions), "tilth log"), " so far), the newest on ",
+        Code(book.version.created[:10]),
         ". ", Code("tilth diff"), " shows what differs between two.",
     )  # fmt: skip
 
 
 def _older(book: Book) -> Reply:
     return say(
-        "Yes: all ", book.rows("versions of train", len(book.versions), "tilth log"),
-        " versions are kept in the project and can be written out with ", Code("tilth checkout"), ".",
+        "Yes: every version (", book.rows("versions of train", len(book.versions), "tilth log"),
+        " so far) is kept in the project and can be written out with ", Code("tilth checkout"), ".",
     )  # fmt: skip
 
 
 def _contribute(book: Book) -> Reply:
     return say(
-        "Yes: a patch file names the rows and what becomes of them. It is measured with ", Code("tilth trial --patch FILE"),
+        "Yes: a patch file names the rows and what becomes of them. It is measured with ",
+        Code("tilth trial --patch FILE"),
         " and becomes part of the data by ", Code("tilth accept"), ", or not, with a reason on record.",
     )  # fmt: skip
 
@@ -248,6 +295,7 @@ REPLIES: Mapping[str, Builder] = {
     "not_for": _not_for,
     "third_parties": _third_parties,
     "how": _how,
+    "when": _when,
     "licence": _licence,
     "restrictions": _restrictions,
     "erratum": _erratum,

@@ -1,4 +1,4 @@
-"""What the rows of a version are: columns, gaps, lengths, dates, and what looks like a person's data; pure."""
+"""What the rows of a version are: columns, gaps, lengths, dates, what looks like a person's data; pure."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tilth import stats
+from tilth.release.gates import Gates
 from tilth.release.measured import Measured
 from tilth.release.thresholds import Choice
 
@@ -48,6 +49,7 @@ class Released:
     missed : classes whose answers are certainly less precise than wanted.
     megabytes, files : size of the bundle, number of files.
     notes : what a person should know.
+    gates : what the release had to show; None before they are checked.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Released:
     megabytes: float
     files: int
     notes: Sequence[str]
+    gates: Gates | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The release as a JSON object."""
@@ -82,6 +85,7 @@ class Released:
             "outside": self.outside and asdict(self.outside),
             "missed": list(self.missed),
             "notes": list(self.notes),
+            "gates": self.gates.to_json() if self.gates else [],
         }
 
     def to_pandas(self) -> pandas.DataFrame:

@@ -1,4 +1,4 @@
-"""A reply of the ledger to a question of the datasheet: what it says, and whether that is all of the answer."""
+"""A reply of the ledger to a question of the datasheet, and whether that is all of the answer."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ _KNOWN = re.compile(r"[A-Za-z0-9.+-]+")
 def spdx(book: Book) -> dict[str, Any]:
     """The SPDX document of a release."""
     facts = book.facts
-    key = hashlib.sha256(f"{facts.name}\n{facts.train}\n{facts.evaluation}\n{facts.recipe}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{facts.name}\n{facts.train}\n{facts.evaluation}\n{facts.recipe}".encode()
+    ).hexdigest()
     base = f"urn:tilth:release:{key[:32]}"
     agents = _agents(book, base)
     model = _model(book, f"{base}:model", agents[-1]["spdxId"])
@@ -76,9 +78,18 @@ def _utc(time: str) -> str:
 
 def _agents(book: Book, base: str) -> list[dict[str, Any]]:
     """The program, and who answers for the release where somebody is stated."""
-    found = [{"type": "SoftwareAgent", "spdxId": f"{base}:tilth", "creationInfo": "_:creation", "name": f"tilth {__version__}"}]
+    found = [
+        {
+            "type": "SoftwareAgent",
+            "spdxId": f"{base}:tilth",
+            "creationInfo": "_:creation",
+            "name": f"tilth {__version__}",
+        }
+    ]
     if owner := book.text("owner"):
-        found.append({"type": "Agent", "spdxId": f"{base}:owner", "creationInfo": "_:creation", "name": owner})
+        found.append(
+            {"type": "Agent", "spdxId": f"{base}:owner", "creationInfo": "_:creation", "name": owner}
+        )
     return found
 
 
@@ -113,7 +124,14 @@ def _model(book: Book, id: str, supplier: str) -> dict[str, Any]:
 
 
 def _metrics(book: Book) -> dict[str, Claim]:
-    names = ("accuracy", "balanced accuracy", "log loss", "calibration error", "share answered", "precision of answers")
+    names = (
+        "accuracy",
+        "balanced accuracy",
+        "log loss",
+        "calibration error",
+        "share answered",
+        "precision of answers",
+    )
     return {name: book.scores[name] for name in names if name in book.scores}
 
 
@@ -140,7 +158,9 @@ def _data(
         "dataset_datasetSize": profile.rows,
         "dataset_dataCollectionProcess": "; ".join(collected)
         or "taken in from: " + ", ".join(s.shown for s in book.sources),
-        "dataset_hasSensitivePersonalInformation": "no" if people.strip().lower().startswith("no") else "noAssertion",
+        "dataset_hasSensitivePersonalInformation": "no"
+        if people.strip().lower().startswith("no")
+        else "noAssertion",
         "verifiedUsing": [{"type": "Hash", "algorithm": "sha256", "hashValue": digest}],
     }
     if kind == "train":
@@ -167,12 +187,18 @@ def _licences(book: Book, base: str, sets: list[str]) -> list[dict[str, Any]]:
     names = sorted({s.terms.licence for s in book.sources if s.terms and s.terms.licence})
     if not names:
         return []
-    parts = [n if _KNOWN.fullmatch(n) else "LicenseRef-" + re.sub(r"[^A-Za-z0-9.-]+", "-", n).strip("-") for n in names]
+    parts = [
+        n if _KNOWN.fullmatch(n) else "LicenseRef-" + re.sub(r"[^A-Za-z0-9.-]+", "-", n).strip("-")
+        for n in names
+    ]
     expression = {
         "type": "simplelicensing_LicenseExpression",
         "spdxId": f"{base}:licence",
         "creationInfo": "_:creation",
         "simplelicensing_licenseExpression": " AND ".join(parts),
     }
-    ties = [_link(f"{base}:licence-of-{i}", "hasDeclaredLicense", s, [expression["spdxId"]]) for i, s in enumerate(sets)]
+    ties = [
+        _link(f"{base}:licence-of-{i}", "hasDeclaredLicense", s, [expression["spdxId"]])
+        for i, s in enumerate(sets)
+    ]
     return [expression, *ties]

@@ -66,8 +66,24 @@ def release(console: Console, body: Json) -> None:
     for note in body.get("notes") or ():
         screen.line(screen.data(note, 400))
     screen.line(f"{number(body.get('megabytes')) or 0:.1f} MB in {one_line(body.get('path'), 300)}")
+    _gates(screen, items(body.get("gates")))
     _classes(screen, measured)
     screen.next(f"tilth predict {shlex.quote(str(body.get('path')))} FILE --out ANSWERS.csv")
+
+
+def _gates(screen: Screen, gates: list[Json]) -> None:
+    """Which gates passed; of the others, why and what to do."""
+    passed = [one_line(g.get("name"), 60) for g in gates if g.get("state") == "pass"]
+    if passed:
+        screen.line(f"gates passed: {', '.join(passed)}")
+    for gate in gates:
+        if gate.get("state") != "pass":
+            style = "bold red" if gate.get("state") == "fail" else ""
+            screen.line(
+                screen.text(f"gate {one_line(gate.get('state'), 20)}: ", style),
+                screen.data(gate.get("name"), 60), ": ", screen.data(gate.get("why"), 300), ". ",
+                screen.data(gate.get("todo"), 300),
+            )  # fmt: skip
 
 
 def _span(value: Any, plain: bool = False) -> str:
