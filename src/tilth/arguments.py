@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _version_verbs(group("versions"))
     _release_verbs(group("releases"), group("releases", project=False))
     _serving_verbs(group("releases", project=False))
+    _card_verbs(group("releases"), group("releases", project=False))
     verb = group("Tilth itself", project=False)
     p = verb("plugins", "detectors and recipes that there are, and where they come from")
     p.add_argument("--check", action="store_true", help="put each through the battery of its kind")
@@ -124,6 +125,29 @@ def _release_verbs(verb: Verb, free: Verb) -> None:
         "--sets", type=_share, metavar="A", help="also sets of classes that miss at most this share"
     )
     p.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be read")
+
+
+def _card_verbs(verb: Verb, free: Verb) -> None:
+    """Verbs about what a release says of itself."""
+    p = verb("datasheet", "what is known about the data, who answered it, and what only a person can say")
+    p.add_argument("--form", type=Path, metavar="FILE", help="write the questions for a person, to fill in")
+    p.add_argument("--answer", type=Path, metavar="FILE", help="remember the answers in such a file")
+    p.add_argument("--set", type=_setting, action="append", metavar="KEY=TEXT", help="remember one answer")
+    p.add_argument("--author", default="person", metavar="NAME", help="who answers; recorded")
+    p.add_argument("--markdown", action="store_true", help="print the datasheet itself")
+    p = free("verify", "compute again what a release claims, and say what could not be computed again")
+    p.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of a release, or a .zip of it")
+    p.add_argument("--project", type=Path, metavar="DIR", help="project that it was made of")
+    p.add_argument("--eval", type=Path, metavar="FILE", help="evaluation rows, where there is no project")
+    p.add_argument("--id", default="", metavar="ID", help="id that was published for it")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """KEY=TEXT."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=TEXT")
+    return key.strip(), value
 
 
 def _review_verbs(verb: Verb) -> None:

@@ -146,6 +146,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "report", js("report", *p, cwd=work)
     yield "release", js("release", "--precision", "0.5", *p, cwd=work)
     yield "predict", js("predict", "p/releases/taken", "eval.csv", "--out", "a.csv", cwd=work)
+    yield "datasheet", js("datasheet", "--set", "owner=us", *p, cwd=work)
+    yield "verify", tilth("verify", "p/releases/taken", "--json", cwd=work).json
     yield "plugins", js("plugins", cwd=work)
     yield "example", js("example", "demo", cwd=work)
     yield "error", tilth("patch", "0000", "--json", *p, cwd=work).json

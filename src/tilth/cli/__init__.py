@@ -1,9 +1,10 @@
 """The command line: each verb is a method of Project and a section of docs/reference/cli.md.
 
 Results go to standard output (as JSON with --json), progress to standard error. Exit codes: 0 done (a
-trial: better), 1 an error that the message explains, 2 wrong usage, 3 a trial without evidence, 4 a trial
-that is worse, has a slice that is worse or breaks a floor, 5 a plug-in that is refused or breaks its
-contract, 130 interrupted.
+trial: better), 1 an error that the message explains, 2 wrong usage, 3 a trial without evidence or a
+bundle of which not all could be computed again, 4 a trial that is worse, has a slice that is worse or
+breaks a floor, or a bundle that is not as it claims, 5 a plug-in that is refused or breaks its contract,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from io import TextIOWrapper
 from tilth.arguments import parser
 from tilth.cli import (
     annotators,
+    cards,
     copies,
     curves,
     datasets,
@@ -37,7 +39,7 @@ __all__ = ["main", "parser"]
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
     **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
-    **sets.VERBS, **releases.VERBS, **serving.VERBS, **monitoring.VERBS,
+    **sets.VERBS, **releases.VERBS, **serving.VERBS, **monitoring.VERBS, **cards.VERBS,
 }  # fmt: skip
 
 

@@ -97,6 +97,8 @@ def build(
             f"this release fails {len(gates.failed)} of its gates:\n{gates.refusal()}\nNothing was "
             "written. To release all the same, give the reason, which is kept in the card: --force REASON"
         )
+    if not gates.failed:
+        facts = replace(facts, forced="")
     files |= {key: text.encode() for key, text in contents(ws, facts, gates).items()}
     files[MANIFEST] = export.manifest_bytes(_manifest(ws, fitted, decided, name), files)
     target = export.write(out or ws.folder / "releases" / name, files)

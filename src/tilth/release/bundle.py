@@ -22,7 +22,9 @@ from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, 
 from tilth.release.evidence import Evidence
 from tilth.release.forward import Embed, Model, Seen, array
 
-__all__ = ["ENCODER", "FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load"]
+__all__ = [
+    "ENCODER", "FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load", "opened", "read_manifest",
+]  # fmt: skip
 
 FORMAT, VERSION = "tilth-release", 1
 MANIFEST = "manifest.json"
@@ -292,9 +294,9 @@ def load(path: str | Path) -> Release:
     InputError : it is no bundle, a file is missing, damaged or foreign, or it is newer than this Tilth.
     """
     place = Path(path)
-    with _opened(place) as files:
+    with opened(place) as files:
         raw = files.read(MANIFEST)
-        manifest = _manifest(raw, place)
+        manifest = read_manifest(raw, place)
         held: dict[str, bytes] = {}
         for name, digest in manifest["files"].items():
             body = files.read(name)
@@ -372,7 +374,13 @@ class _Zip:
 
 
 @contextmanager
-def _opened(place: Path) -> Iterator[_Folder | _Zip]:
+def opened(place: Path) -> Iterator[_Folder | _Zip]:
+    """The files of a bundle, a folder or a .zip; each has `names()` and `read(name)`.
+
+    Raises
+    ------
+    InputError : there is none.
+    """
     if place.is_dir():
         yield _Folder(place)
         return
@@ -385,8 +393,13 @@ def _opened(place: Path) -> Iterator[_Folder | _Zip]:
         raise InputError(f"{place} is neither a folder nor a .zip of a release") from error
 
 
-def _manifest(raw: bytes, place: Path) -> dict[str, Any]:
-    """The manifest, checked to be one that this Tilth can read."""
+def read_manifest(raw: bytes, place: Path) -> dict[str, Any]:
+    """The manifest, checked to be one that this Tilth can read.
+
+    Raises
+    ------
+    InputError : it is none, lacks something, or is newer than this Tilth.
+    """
     try:
         body = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -118,6 +118,7 @@ class Facts:
     milliseconds : of one answer, measured; not written into the bundle, which is the same each time.
     command, seed : what makes this release again.
     forced : the reason of a person who released against a failed gate, or "".
+    carried : rows of train that the bundle carries as evidence, with their texts.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Facts:
     command: str
     seed: int
     forced: str = ""
+    carried: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """What a bundle keeps of it: without the scores, which are in evaluation.json, and without times."""

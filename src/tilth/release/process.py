@@ -202,18 +202,21 @@ def _not_for(book: Book) -> Reply:
 
 
 def _third_parties(book: Book) -> Reply:
+    carried = book.facts.carried
+    if not carried:
+        return say("No row is part of this release: whoever gets it gets none of them.", origin="partly")
+    count = book.rows("rows carried as evidence", carried, book.facts.command)
     return say(
-        "Whoever gets a release gets the few rows under ", Code("evidence/"), " with it.", origin="partly"
+        "Whoever gets this release gets ", count, " rows of train with it, as evidence.", origin="partly"
     )
 
 
 def _how(book: Book) -> Reply:
     return say(
-        "The rows are not part of this release, but for those under ", Code("evidence/"),
-        ". They are written out by ",
-        Code("tilth checkout"), "; ", Code("croissant.json"), " describes that file and names its digest. "
-        "The data set is "
-        "identified by its version, ", Code(book.facts.train), ", a digest of its rows; no DOI is on record.",
+        "This release describes the rows and, but for those that it carries as evidence, holds none of them. "
+        "They are written out by ", Code("tilth checkout"), "; ", Code("croissant.json"),
+        " describes that file and names its digest. The data set is identified by its version, ",
+        Code(book.facts.train), ", a digest of its rows; no DOI is on record.",
     )  # fmt: skip
 
 
