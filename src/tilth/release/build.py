@@ -29,7 +29,7 @@ from tilth.release.bundle import FORMAT, MANIFEST, VERSION
 from tilth.release.claims import Facts
 from tilth.release.decide import Decided, Deciding, decide
 from tilth.release.documents import contents
-from tilth.release.evidence import chosen, evidence_files
+from tilth.release.evidence import ROWS, chosen, evidence_files
 from tilth.release.fitted import Fitted, fit
 from tilth.release.forward import Seen, pack
 from tilth.release.gates import check
@@ -140,6 +140,7 @@ def _facts(
         command=command,
         seed=SEED,
         forced=force,
+        carried=files.get(ROWS, b"").count(b"\n"),
     )
 
 

@@ -20,9 +20,9 @@ from tilth.errors import InputError, TilthError
 from tilth.release.bundle import MANIFEST, Release, load, opened, read_manifest
 from tilth.release.claims import Claim, claims_of
 from tilth.release.documents import NAMES
-from tilth.release.scored import Rows, rows_of_file, rows_of_project
 from tilth.release.measured import Measured, measure
 from tilth.release.prose import Code, Page, Quote, Table, markdown
+from tilth.release.scored import Rows, rows_of_file, rows_of_project
 
 if TYPE_CHECKING:
     import pandas
