@@ -113,11 +113,30 @@ class Release:
 
     def __init__(self, path: Path, manifest: Mapping[str, Any], id: str, files: Mapping[str, bytes]) -> None:
         self.path, self.manifest, self.id = path, manifest, id
-        self._temperature = np.float32(manifest["calibration"]["temperature"])
-        self._model = Model.of(files, manifest["model"], _encoder(path, manifest))
-        self._evidence = Evidence(files, self._model)
-        self._abstention = Abstention.of(manifest["abstention"])
-        self._held = array(files, "model/conformal.npy")
+        try:
+            self._temperature = np.float32(manifest["calibration"]["temperature"])
+            self._model = Model.of(files, manifest["model"], _encoder(path, manifest))
+            self._evidence = Evidence(files, self._model)
+            self._abstention = Abstention.of(manifest["abstention"])
+            self._held = array(files, "model/conformal.npy")
+            self._check()
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+            raise InputError(
+                f"{path} does not make a model ({type(error).__name__}: {error}); release again"
+            ) from error
+
+    def _check(self) -> None:
+        """Sound digests do not make a sound release: whoever writes a bundle writes its digests."""
+        names = self.classes
+        numbers = [float(self._temperature), self.threshold, self.familiar, self.precision]
+        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+            raise ValueError("its classes are not different texts")
+        if len(names) != len(self._model.bias):
+            raise ValueError(f"it has {len(names)} classes and weights for {len(self._model.bias)}")
+        if not np.isfinite(numbers).all() or self._temperature <= 0 or self._held.ndim != 1:
+            raise ValueError("its thresholds are no numbers")
+        if not isinstance(self.manifest["text"], str):
+            raise ValueError("it does not name the column that it reads")
 
     def __repr__(self) -> str:
         return f"Release({self.name!r}, id={self.id!r}, classes={len(self.classes)})"

@@ -77,7 +77,7 @@ def decide(rows: Deciding, wanted: float, refuse: float) -> Decided:
     calibration = stats.calibrate(logits[inside], truth[inside])
     p = softmax(logits * np.float32(calibration.temperature))
     familiar, known = familiarity(rows.seen), rows.seen.known
-    least, share = -np.inf, 0.0
+    least, share = 0.0, 0.0
     if inside.any():
         least = float(np.quantile(familiar[inside], refuse)) if refuse > 0 else float(familiar.min())
         share = float(np.quantile(known[inside], UNLIKE))

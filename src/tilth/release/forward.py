@@ -119,6 +119,9 @@ class Model:
             or (len(weights) > grams) != (embed is not None)
         ):
             raise InputError(f"weights of shape {weights.shape} do not fit the other arrays; release again")
+        inside = all(c.size == 0 or (c.min() >= 0 and c.max() < 1 << BITS) for c in columns)
+        if not inside or not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+            raise InputError("the model has columns that there are not, or weights that are no numbers")
         self.bias, self.embed, self.alone = bias.astype(np.float32), embed, alone
         self.weights = np.ascontiguousarray(weights[:grams], dtype=np.float32)
         self.dense = np.ascontiguousarray(weights[grams:], dtype=np.float64)
