@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     _monitor_verbs(group("in service"))
     _version_verbs(group("versions"))
     _release_verbs(group("releases"), group("releases", project=False))
-    _serving_verbs(group("releases", project=False))
+    _serving_verbs(group("releases"), group("releases", project=False))
     _card_verbs(group("releases"), group("releases", project=False))
     verb = group("Tilth itself", project=False)
     p = verb("plugins", "detectors and recipes that there are, and where they come from")
@@ -81,7 +81,8 @@ def _everyday_verbs(verb: Verb) -> None:
     p.add_argument("file", nargs="?", help="data to take in; none: work on what is in the project")
     _ingest_options(p)
     p = verb("ingest", "take a file of rows into the project")
-    p.add_argument("file", help="CSV, TSV, JSON Lines, JSON, Parquet or Arrow")
+    p.add_argument("file", help="CSV, TSV, JSON Lines, JSON, Parquet or Arrow; or feedback")
+    p.add_argument("state", nargs="?", type=Path, help="with feedback: as tilth feedback STATE")
     _ingest_options(p)
     verb("status", "where the project stands")
     p = verb("audit", "find wrong labels, conflicts, copies, leaks, outliers, starved classes, broken rows")
@@ -311,8 +312,10 @@ def _patch_or_file(p: argparse.ArgumentParser, which: str) -> None:
     either.add_argument("--patch", dest="patch_file", type=Path, metavar="FILE", help="a patch file")
 
 
-def _serving_verbs(verb: Verb) -> None:
-    """Verbs about servers; they concern no project."""
+def _serving_verbs(mine: Verb, verb: Verb) -> None:
+    """Verbs about servers; `mine` is about a project."""
+    p = mine("feedback", "propose patches of what people said about served answers")
+    p.add_argument("state", type=Path, metavar="STATE", help="folder of a server's state")
     folder = "what the server remembers (default: serve-state beside the first bundle)"
     bundle = "folder of a release, or a .zip of it"
     shares = "share of the keys for each bundle, e.g. 0.9,0.1 (default: equal)"

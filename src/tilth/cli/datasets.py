@@ -9,7 +9,9 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
+from tilth.arguments import parser
 from tilth.cli.console import console, file_options, open_project, out, plain, written
+from tilth.cli.serving import feedback
 
 __all__ = ["VERBS"]
 
@@ -58,6 +60,10 @@ def _say_intake(body: dict[str, Any]) -> None:
 
 
 def _ingest(options: argparse.Namespace) -> int:
+    if options.state is not None:
+        if options.file != "feedback":
+            parser().error(f"one file at a time, found {options.file} and {options.state}")
+        return feedback(options)
     with open_project(options, options.file) as project:
         body = project.ingest(options.file, **_ingest_arguments(options)).to_json()
         if options.json:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tilth.arguments import parser
-from tilth.cli.console import out, plain
+from tilth.cli.console import open_project, out, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tilth.serve.arms import Asked
 
-__all__ = ["VERBS"]
+__all__ = ["VERBS", "feedback"]
 
 
 def _asked(options: argparse.Namespace) -> list[Asked]:
@@ -98,4 +98,17 @@ def _show_releases(console: Console, body: dict[str, list[dict[str, object]]]) -
         )
 
 
-VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"serve": _serve, "swap": _swap}
+def feedback(options: argparse.Namespace) -> int:
+    """Propose patches of what people said about served answers."""
+    from tilth.report import feedback as show
+
+    with open_project(options) as project:
+        out(options, project.feedback(options.state).to_json(), show.feedback)
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "feedback": feedback,
+    "serve": _serve,
+    "swap": _swap,
+}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tilth.project.opened import Opened
 
 if TYPE_CHECKING:
+    from tilth.feedback import FeedbackIntake
     from tilth.release.known import Known
     from tilth.release.released import Released
     from tilth.release.verify import Verification
@@ -91,3 +92,22 @@ class ReleaseVerbs(Opened):
         from tilth.release.verify import verify
 
         return verify(bundle, project=self.folder, id=id)
+
+    def feedback(self, state: str | Path) -> FeedbackIntake:
+        """Propose patches of what people said about served answers.
+
+        Explicit words and what a person answered where the release had abstained become ops; each names the
+        answers and clients that it comes from. Nothing is accepted. A client that relabels one class far more
+        often than the others do gets a patch of its own.
+
+        Parameters
+        ----------
+        state : folder of a server's state.
+
+        Raises
+        ------
+        NotFound : there is no server's state in the folder.
+        """
+        from tilth.feedback import take_feedback
+
+        return take_feedback(self.workspace, state)
