@@ -247,6 +247,8 @@ def _slice_verbs(verb: Verb) -> None:
     """Verbs about parts of the data, copies, and what more rows would bring."""
     p = verb("slices", "where the model is weak: named and discovered slices, classes, floors")
     p.add_argument("--keep", metavar="NAME", help="write this discovered slice into tilth.toml")
+    p.add_argument("--where", metavar="EXPR", help="with --keep: not a discovered slice, but these rows")
+    p.add_argument("--like", metavar="SET", help="expressions that come near to the rows of a kept set")
     p.add_argument("--floor", type=_share, metavar="SCORE", help="with --keep: its least score, e.g. 0.8")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="weak classes to show (default 20)")
     p = verb("confusions", "pairs of classes that are taken for each other more than others")
@@ -257,6 +259,12 @@ def _slice_verbs(verb: Verb) -> None:
     p.add_argument("--label", metavar="CLASS", help="with --keep: its label; needed where copies differ")
     p.add_argument("--author", default="person", metavar="NAME", help="with --keep: who says so; recorded")
     p.add_argument("--limit", type=_count, default=20, metavar="N", help="groups to show (default 20)")
+    p = verb("map", "the rows in the plane, near where the model sees them alike")
+    p.add_argument(
+        "--out", type=Path, metavar="FILE", help=".csv .tsv .jsonl .parquet, or a .svg .png picture"
+    )
+    colours = ["label", "agree", "wrong"]
+    p.add_argument("--colour", choices=colours, default="label", help="of the picture (default label)")
     p = verb("curve", "what more rows would bring: learning curves, where to collect, review or add")
     p.add_argument("--class", dest="of_class", metavar="NAME", help="only this class")
     p.add_argument("--add", type=_count, metavar="N", help="also what N more rows like these would bring")

@@ -13,7 +13,7 @@ from tilth.data import Row, Value
 from tilth.errors import InputError, MissingExtra
 from tilth.files import replacing
 
-__all__ = ["OWN_ID", "write_rows"]
+__all__ = ["OWN_ID", "write_rows", "write_table"]
 
 OWN_ID = "tilth_id"
 """Column for the ids of rows that came without one; an ingest knows it by this name."""
@@ -34,6 +34,22 @@ def write_rows(rows: Callable[[], Iterable[Row]], path: Path, columns: ColumnNam
     InputError : unknown ending, or the file cannot be written.
     MissingExtra : Parquet without pyarrow.
     """
+    write_table(lambda: (_flat(row, columns) for row in rows()), path)
+    return path
+
+
+def write_table(rows: Callable[[], Iterable[Flat]], path: Path) -> None:
+    """Write objects of plain values as CSV, TSV, JSON Lines or Parquet, by the ending of the name.
+
+    Parameters
+    ----------
+    rows : gives the objects; called twice where the columns must be known before the first line.
+
+    Raises
+    ------
+    InputError : unknown ending, or the file cannot be written.
+    MissingExtra : Parquet without pyarrow.
+    """
     writers: dict[str, Callable[[Callable[[], Iterator[Flat]], Path], None]] = {
         ".csv": lambda r, p: _csv(r, p, ","),
         ".tsv": lambda r, p: _csv(r, p, "\t"),
@@ -44,8 +60,7 @@ def write_rows(rows: Callable[[], Iterable[Row]], path: Path, columns: ColumnNam
     if writer is None:
         raise InputError(f"cannot write {path.name!r}: end the name in {', '.join(writers)}")
     with replacing(path) as draft:
-        writer(lambda: (_flat(row, columns) for row in rows()), draft)
-    return path
+        writer(lambda: iter(rows()), draft)
 
 
 def _flat(row: Row, columns: ColumnNames) -> Flat:

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tilth import layout2d
+from tilth import layout2d, map_picture
 from tilth.audit.base import View
 from tilth.audit.trust import Trust
 from tilth.discovery.wording import project
+from tilth.errors import InputError
+from tilth.export import write_table
 from tilth.files import replacing
 from tilth.layout2d import Faithfulness, Watch
 from tilth.neighbours import Index, Neighbours
@@ -28,7 +30,7 @@ from tilth.workspace import TRAIN, Workspace
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Map", "chart", "drawn", "positions", "vectors"]
+__all__ = ["Colour", "Map", "chart", "drawn", "positions", "vectors", "write"]
 
 WIDTH = 128
 """Directions that n-grams are projected to. BANKING77, share of rows whose label the nearest ten on the map
@@ -36,6 +38,9 @@ have: 67, 71, 77, 79 % at 32, 64, 128, 256."""
 KEPT = 4
 """Files in data/maps; the oldest goes."""
 FORMAT = "tilth map 1"
+ENDINGS = ".csv, .tsv, .jsonl, .parquet, .svg, .png"
+Colour = Literal["label", "agree", "wrong"]
+"""Of a picture: by class; rows of which the model says another class; rows more likely wrong than right."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,45 @@ def drawn(
         judged=(s.labels >= 0) & ~trust.open,
         faithfulness=faith,
     )
+
+
+def write(chart: Map, path: Path, *, colour: Colour = "label") -> None:
+    """Write the rows as a table, or a picture of them, by the ending of the name.
+
+    Parameters
+    ----------
+    path : .csv, .tsv, .jsonl, .parquet, .svg or .png.
+    colour : of the picture.
+
+    Raises
+    ------
+    InputError : unknown ending, or the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv", ".jsonl", ".parquet"):
+        lines = chart.lines()
+        write_table(lambda: lines, path)
+        return
+    if ending not in (".svg", ".png"):
+        raise InputError(f"cannot write {path.name!r}: end the name in {ENDINGS}")
+    places = map_picture.territory(chart.xy, chart.given, len(chart.classes))
+    order = np.argsort(-places.rows, kind="stable")
+    names, anchor = [chart.classes[i] for i in order.tolist()], places.anchor[order]
+    tone = np.where(chart.given >= 0, places.tone[chart.given], -1)
+    if colour != "label":
+        names, anchor = [], anchor[:0]
+        doubt = chart.p_wrong if colour == "wrong" else (chart.given != chart.predicted) * 1.0
+        tone = np.where((chart.given >= 0) & (doubt > 0.5), 1, -1)
+    with replacing(path) as draft:
+        if ending == ".png":
+            draft.write_bytes(map_picture.png(chart.xy, tone))
+        else:
+            title = f"Map of {len(chart.ids):,} rows"
+            draft.write_text(
+                map_picture.svg(chart.xy, tone, title=title, names=names, anchor=anchor),
+                "utf-8",
+                newline="\n",
+            )
 
 
 def vectors(view: View) -> np.ndarray:

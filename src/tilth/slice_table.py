@@ -14,10 +14,13 @@ import numpy as np
 from tilth import config as configuration
 from tilth import stats
 from tilth.audit.weak_slice import judging_rows
+from tilth.discovery.describe import Description
+from tilth.discovery.describe import describe as described
 from tilth.discovery.search import excess
-from tilth.errors import NotFound, Refused
+from tilth.errors import InputError, NotFound, Refused
 from tilth.patch import Patch
 from tilth.signals import Progress
+from tilth.slices import Slice
 from tilth.trial.floors import LEAST_ROWS, score_on
 from tilth.trial.measure import Outcome
 from tilth.trial.record import classes_of
@@ -29,7 +32,18 @@ if TYPE_CHECKING:
 
     from tilth.audit.base import View
 
-__all__ = ["Confusions", "Kept", "SliceLine", "SliceTable", "confusions", "keep", "known", "slices"]
+__all__ = [
+    "add",
+    "describe",
+    "Confusions",
+    "Kept",
+    "SliceLine",
+    "SliceTable",
+    "confusions",
+    "keep",
+    "known",
+    "slices",
+]
 
 CELLS = 2_000
 """Cells of the confusion matrix that are kept."""
@@ -359,9 +373,39 @@ def keep(ws: Workspace, name: str, floor: float | None = None, progress: Progres
             f"slice {name!r} is a cluster that no words describe well enough to find it in other rows "
             f"(F1 {e['fit']:.2f}); look at its rows with: tilth audit --code TIL601 --json"
         )
+    return add(ws, name, e["expression"], floor)
+
+
+def add(ws: Workspace, name: str, expression: str, floor: float | None = None) -> Kept:
+    """Write a slice of a person's own into tilth.toml; from then on it is tested in every trial.
+
+    Raises
+    ------
+    ConfigError : the expression cannot be read or names a column that there is not, or the name is taken.
+    InputError : no name.
+    """
+    if not name.strip():
+        raise InputError("a slice has a name: it stands in tables and floors")
+    Slice.parse(name, expression).mask(ws.table(ws.snapshot(ws.head(TRAIN))))
     path = ws.folder / configuration.FILE
-    configuration.add(path, "slices", name, e["expression"])
+    configuration.add(path, "slices", name, expression)
     if floor is not None:
         configuration.add(path, "floors", name, floor)
     ws.config = configuration.load(path)
-    return Kept(name, e["expression"], floor, path)
+    return Kept(name, expression, floor, path)
+
+
+def describe(ws: Workspace, ids: Sequence[str]) -> list[Description]:
+    """Expressions that come near to some rows of train, the nearest first; see `tilth.discovery.describe`.
+
+    Raises
+    ------
+    NotFound : an id that is none of train.
+    """
+    rows = ws.snapshot(ws.head(TRAIN))
+    chosen = np.zeros(len(rows), dtype=bool)
+    for name in ids:
+        if (at := rows.index.get(name)) is None:
+            raise NotFound(f"no row {name!r} in train")
+        chosen[at] = True
+    return described(ws.table(rows), chosen)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tilth.errors import InputError
 from tilth.project.opened import Opened
 
 if TYPE_CHECKING:
     from tilth.audit.run import Audit
+    from tilth.discovery.describe import Description
     from tilth.duplicates import Duplicates
     from tilth.learning import LearningCurves
+    from tilth.maps import Colour, Map
     from tilth.slice_table import Confusions, Kept, SliceTable
     from tilth.store import PatchInfo
 
@@ -39,6 +44,58 @@ class FindingVerbs(Opened):
         from tilth.slice_table import keep
 
         return keep(self.workspace, name, floor, self.progress)
+
+    def add_slice(self, name: str, expression: str, *, floor: float | None = None) -> Kept:
+        """Write a slice of your own, and its floor, into tilth.toml: a gate of every later trial.
+
+        Raises
+        ------
+        ConfigError : the expression cannot be read or names a column that there is not, or the name is taken.
+        """
+        from tilth.slice_table import add
+
+        return add(self.workspace, name, expression, floor)
+
+    def describe_rows(self, rows: str | Sequence[str]) -> list[Description]:
+        """Expressions that come near to some rows of train: a slice for what was picked by hand.
+
+        Parameters
+        ----------
+        rows : ids, or the id or name of a kept set.
+
+        Raises
+        ------
+        NotFound : an id that is none of train, or there is no such set.
+        InputError : the set is a filter, which is an expression already.
+        """
+        from tilth.sets import find
+        from tilth.slice_table import describe
+
+        if isinstance(rows, str):
+            kept = find(self.workspace, rows)
+            if kept.ids is None:
+                raise InputError(f"the set {rows!r} is an expression already: {kept.where}")
+            rows = kept.ids
+        return describe(self.workspace, rows)
+
+    def map(self, *, out: str | Path | None = None, colour: Colour = "label") -> Map:
+        """The rows of train in the plane, near where the model sees them alike.
+
+        Parameters
+        ----------
+        out : a .csv, .jsonl or .parquet file for the rows, or a .svg or .png picture.
+        colour : of the picture: "label", "agree" (does the model say so too) or "wrong" (P(wrong)).
+
+        Raises
+        ------
+        InputError : unknown ending.
+        """
+        from tilth.maps import chart, write
+
+        found = chart(self.workspace, self.progress)
+        if out is not None:
+            write(found, Path(out), colour=colour)
+        return found
 
     def confusions(self) -> Confusions:
         """Pairs of classes that are taken for each other more than others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import fastapi
@@ -10,8 +11,26 @@ from fastapi.responses import Response
 from tilth.review.atlas import Atlas
 from tilth.review.desk import Desk
 from tilth.review.routes import Route
+from tilth.sets import unpack_mask
 
 __all__ = ["MapActions"]
+
+
+@dataclass
+class Chosen:
+    """Rows chosen on a map: `mask` of `version`, base64 of one bit a row, the first in the lowest bit."""
+
+    mask: str
+    version: str
+
+
+@dataclass
+class Named:
+    """A slice of a person's own, and its floor, a score of the goal's metric."""
+
+    name: str
+    expression: str
+    floor: float | None = None
 
 
 class MapActions:
@@ -41,9 +60,20 @@ class MapActions:
         """What is to be seen of rows by their position on the map; at most 60 at once."""
         return self.atlas.cards(version, at)
 
+    def describe(self, body: Chosen) -> Any:
+        """Expressions that come near to chosen rows: `tilth slices --like`."""
+        ids = unpack_mask(self.project.workspace, body.mask, body.version)
+        return {"descriptions": [d.to_json() for d in self.project.describe_rows(ids)]}
+
+    def slice(self, body: Named) -> Any:
+        """Write a slice into tilth.toml: `tilth slices --keep NAME --where EXPR`."""
+        with self.desk.alone:
+            return self.project.add_slice(body.name.strip(), body.expression, floor=body.floor).to_json()
+
     def routes(self) -> list[Route]:
         """Method, path and handler of each action."""
         return [
             ("GET", "/map", self.map), ("GET", "/map/points", self.points), ("GET", "/map/slice", self.mask),
-            ("GET", "/map/rows", self.cards),
+            ("GET", "/map/rows", self.cards), ("POST", "/map/describe", self.describe),
+            ("POST", "/map/slice", self.slice),
         ]  # fmt: skip

@@ -93,7 +93,7 @@ function place(key) {
   return link?.getAttribute("href");
 }
 
-let going = 0;
+let going = -1e9;  // not 0: that is when the page was opened
 document.addEventListener("keydown", (event) => {
   if (event.key === "?" && !document.querySelector("dialog[open]") && !/** @type {any} */ (event.target).closest("input")) {
     event.preventDefault();

@@ -33,6 +33,11 @@ export function trouble(words) {
 
 // what the server has
 
+/** The classes and slices anew; the points stay. */
+export async function reload() {
+  map.about = await api("/map");
+}
+
 async function load() {
   try {
     const about = await api("/map");
@@ -434,6 +439,7 @@ over.addEventListener("keydown", (event) => {
 });
 
 async function toList() {
+  clearTimeout(listing);
   await drawList();
   at("list").querySelector("button")?.focus();
 }

@@ -84,10 +84,13 @@ export function drawChosen() {
   at("chosen-classes").replaceChildren(...lines);
 }
 
+let listed = "", asking = 0;
 /** In words what the map shows in its middle: the nearest rows, nearest first. */
 export async function drawList() {
   if (!map.cells) return;
   const found = map.cells.nearest(map.view.x, map.view.y, LIST).map((f) => f.row);
+  const name = `${map.about.version} ${map.about.judged} ${found}`, mine = ++asking;
+  if (name === listed) return;  // the row that has the focus stays
   let cards;
   try {
     cards = found.length ? await rowsAt(found) : [];
@@ -95,6 +98,9 @@ export async function drawList() {
     trouble(error.message);
     return;
   }
+  if (mine !== asking) return;  // the view has moved on
+  listed = name;
+  const focused = [...at("list").querySelectorAll("button")].indexOf(document.activeElement);
   at("list").replaceChildren(...cards.map((c) => {
     const line = document.createElement("tr");
     const name = document.createElement("th"), button = el("button", c.id);
@@ -107,6 +113,7 @@ export async function drawList() {
     line.addEventListener("click", () => openRow(c.at));
     return line;
   }));
+  if (focused >= 0) at("list").querySelectorAll("button")[focused]?.focus();
 }
 
 at("list").addEventListener("keydown", (event) => {
