@@ -25,6 +25,7 @@ from tilth import stats
 from tilth.project import Project
 from tilth.release import load
 from tilth.release.abstain import softmax
+from tilth.release.export import rounded
 from tilth.release.fitted import Fitted, fit
 from tilth.release.stream import predict_file
 from tilth.release.thresholds import choose
@@ -84,21 +85,27 @@ def training_side(fitted: Fitted, texts: list[str], weights: np.ndarray, tempera
     return softmax(np.asarray(logits) * temperature)
 
 
+def product(whole: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """The weights that a bundle ships."""
+    return np.asarray(whole * scales[:, None].astype(np.float64))
+
+
 def weights_of(fitted: Fitted, texts: list[str], truth: np.ndarray) -> dict[str, Any]:
     """What rounding the weights costs."""
     w = fitted.head.weights[:-1]
-    rows = np.abs(w).max(axis=1, keepdims=True) / 127
+    column = np.abs(w).max(axis=0) / 127
     kinds = {
         "float32": w,
         "float16": w.astype(np.float16).astype(np.float32),
-        "int8 a column": np.round(w / (c := np.abs(w).max(axis=0) / 127)) * c,
-        "int8 a row": np.round(w / np.maximum(rows, 1e-12)) * rows,
+        "int16, one scale a feature": product(*rounded(w, 1 << 40)).astype(np.float32),
+        "int8, one scale a class": np.round(w / column) * column,
+        "int8, one scale a feature": product(*rounded(w, 0)).astype(np.float32),
     }
     x, out = fitted.learned.transform(texts), {}
     exact = np.asarray(x @ w + fitted.head.weights[-1]).argmax(axis=1)
     for name, rounded in kinds.items():
         best = np.asarray(x @ rounded + fitted.head.weights[-1]).argmax(axis=1)
-        size = {"float32": 4, "float16": 2}.get(name, 1) * w.size / 1e6
+        size = {"float32": 4, "float16": 2, "int16": 2, "int8": 1}[name.split(",")[0]] * w.size / 1e6
         out[name] = {
             "accuracy": round(float((best == truth).mean()), 4),
             "same_labels": round(float((best == exact).mean()), 5),
@@ -125,9 +132,9 @@ def case(data: Data, recipe: str) -> dict[str, Any]:
             "precision": round(float(right[answered].mean()), 4),
             "in_scope_refused": round(float((found.familiar < release.familiar).mean()), 4),
         }
-        w16 = fitted.head.weights[:-1].astype(np.float16)
+        shipped = product(*rounded(fitted.head.weights[:-1]))
         t = float(np.float32(release.manifest["calibration"]["temperature"]))
-        gap = np.abs(training_side(fitted, texts, w16, t) - found.probabilities)
+        gap = np.abs(training_side(fitted, texts, shipped, t) - found.probabilities)
         body["parity"] = float(f"{gap.max():.2g}")
         if not recipe.startswith("text-embed"):
             body["weights"] = weights_of(fitted, texts, truth)

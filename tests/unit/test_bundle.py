@@ -121,9 +121,13 @@ def test_what_is_no_row_is_refused(release: Release, rows: Any) -> None:
 
 
 def nan_weights(body: dict[str, Any], files: dict[str, bytes]) -> None:
-    weights = array(files, "model/weights.npy").copy()
-    weights[0, 0] = np.nan
-    files["model/weights.npy"] = pack(weights)
+    scales = array(files, "model/scales.npy").copy()
+    scales[0] = np.nan
+    files["model/scales.npy"] = pack(scales)
+
+
+def float_weights(body: dict[str, Any], files: dict[str, bytes]) -> None:
+    files["model/weights.npy"] = pack(array(files, "model/weights.npy").astype(np.float64))
 
 
 def foreign_columns(body: dict[str, Any], files: dict[str, bytes]) -> None:
@@ -162,7 +166,17 @@ def no_text(body: dict[str, Any], files: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [nan_weights, foreign_columns, pickled, one_class_more, no_number, unknown_kind, from_tomorrow, no_text],
+    [
+        nan_weights,
+        float_weights,
+        foreign_columns,
+        pickled,
+        one_class_more,
+        no_number,
+        unknown_kind,
+        from_tomorrow,
+        no_text,
+    ],
 )
 def test_a_bundle_that_makes_no_sense_is_refused(tmp_path: Path, change: Change) -> None:
     with pytest.raises(InputError):

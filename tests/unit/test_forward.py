@@ -12,7 +12,7 @@ from core_kit import RECIPE, clean
 
 from tilth.recipes import logistic
 from tilth.recipes.text import TextLinear
-from tilth.release.export import model_files
+from tilth.release.export import model_files, rounded
 from tilth.release.forward import Model
 from tilth.signals import encode_labels
 
@@ -41,7 +41,8 @@ def fitted() -> tuple[sp.csr_matrix, object, logistic.Head, Model]:
 def test_logits_are_those_of_the_training_side() -> None:
     _, learned, head, model = fitted()
     texts = TEXTS + ODD
-    weights = head.weights[:-1].astype(np.float16).astype(np.float64)
+    whole, scales = rounded(head.weights[:-1])
+    weights = whole * scales[:, None].astype(np.float64)
     wanted = learned.transform(texts).astype(np.float64) @ weights + head.weights[-1]  # type: ignore[attr-defined]
     assert np.abs(model.run(texts).logits - wanted).max() < 2e-6
 
@@ -75,3 +76,15 @@ def test_a_bundle_is_read_without_scipy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_rounding_to_16_bits_keeps_every_label_and_8_bits_nearly() -> None:
+    x, _, head, _ = fitted()
+    w = head.weights[:-1]
+    exact = x @ w + head.weights[-1]
+    for large, kind, most in ((1 << 30, np.int16, 1.0), (0, np.int8, 0.99)):
+        whole, scales = rounded(w, large)
+        assert whole.dtype == kind
+        found = x @ (whole * scales[:, None]) + head.weights[-1]
+        assert (found.argmax(axis=1) == exact.argmax(axis=1)).mean() >= most
+    assert np.array_equal(rounded(np.zeros((3, 2), dtype=np.float32))[0], np.zeros((3, 2)))

@@ -22,9 +22,11 @@ from tilth.recipes.text import NgramMap, TextLinear
 from tilth.release.bundle import ENCODER, MANIFEST
 from tilth.release.forward import BLOCKS, pack
 
-__all__ = ["encoder_files", "manifest_bytes", "model_files", "write"]
+__all__ = ["encoder_files", "manifest_bytes", "model_files", "rounded", "write"]
 
 TRIES = 20
+LARGE = 40_000_000
+"""Bytes of weights; with what else is in it a bundle of text-linear.v1 stays below 50 MB."""
 
 
 def model_files(
@@ -32,7 +34,8 @@ def model_files(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of a model, and its settings for the manifest.
 
-    Weights are rounded to float16: half the size, the same labels (docs/decisions/0022-release.md).
+    Weights are rounded to whole numbers of 16 bits with one scale a feature: half the size, the same labels
+    (docs/decisions/0022-release.md); to 8 bits where they would be too large for a bundle.
 
     Parameters
     ----------
@@ -63,10 +66,26 @@ def model_files(
     for block, columns, idf in zip(BLOCKS, ngrams.columns, ngrams.idf, strict=True):
         files[f"model/{block}_columns.npy"] = pack(columns.astype(np.int32))
         files[f"model/{block}_idf.npy"] = pack(idf.astype(np.float32))
-    files["model/weights.npy"] = pack(head.weights[:-1].astype(np.float16))
+    weights, scales = rounded(head.weights[:-1])
+    files["model/weights.npy"], files["model/scales.npy"] = pack(weights), pack(scales)
     # what the inverse document frequency of an n-gram of no text would be
     settings["unseen"] = float(np.float32(np.log((1 + len(texts)) / 2) + 1))
     return files, settings
+
+
+def rounded(weights: np.ndarray, large: int = LARGE) -> tuple[np.ndarray, np.ndarray]:
+    """(d, k) int16 and (d,) float32 whose product is nearly the weights; int8 where int16 would be too large.
+
+    Parameters
+    ----------
+    large : bytes from which they are too large.
+    """
+    kind: type[np.signedinteger[Any]] = np.int16 if 2 * weights.size <= large else np.int8
+    most = np.iinfo(kind).max
+    scales = (np.abs(weights).max(axis=1, initial=0.0) / most).astype(np.float32)
+    scales[scales == 0] = 1.0
+    whole = np.rint(weights / scales[:, None])
+    return np.clip(whole, -most, most).astype(kind), scales
 
 
 def encoder_files(encoder: Encoder) -> dict[str, bytes]:
