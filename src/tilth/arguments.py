@@ -276,13 +276,24 @@ def _slice_verbs(verb: Verb) -> None:
 def _monitor_verbs(verb: Verb) -> None:
     """Verbs about what comes in while a model serves."""
     p = verb("drift", "whether new rows are like the known ones, what changed, which rows to label")
-    p.add_argument("file", help="new rows: CSV, TSV, JSON Lines, JSON, Parquet or Arrow")
+    p.add_argument("file", help="new rows (CSV, JSON Lines, Parquet ...), or the state of tilth serve")
     against = "rows to compare with (default: those that the project was made with)"
     p.add_argument("--reference", metavar="FILE", help=against)
     p.add_argument("--out", type=Path, metavar="FILE", help="write the rows to label: .csv or .jsonl")
     p.add_argument("--keep", metavar="NAME", help="write what drifted into tilth.toml as a slice")
     p.add_argument("--level", type=_share, default=0.05, metavar="P", help="false alarms (default 0.05)")
     p.add_argument("--limit", type=_count, default=8, metavar="N", help="columns to show (default 8)")
+    state = "where tilth serve keeps its state (default: tilth.toml, else beside the releases)"
+    p = verb("monitor", "what happened in service: traffic, abstention, feedback, tests of releases, drift")
+    p.add_argument("--state", type=Path, metavar="DIR", help=state)
+    p = verb("escalations", "answers that a person is asked for; answer one; propose answers as rows")
+    p.add_argument("--state", type=Path, metavar="DIR", help=state)
+    what = p.add_mutually_exclusive_group()
+    what.add_argument("--answer", metavar="ID", help="answer this question, with --label and --person")
+    what.add_argument("--propose", action="store_true", help="propose what people answered as new rows")
+    p.add_argument("--label", metavar="LABEL", help="with --answer: the right label")
+    p.add_argument("--person", default="person", metavar="NAME", help="with --answer: who says so; recorded")
+    p.add_argument("--limit", type=_count, default=10, metavar="N", help="questions to show (default 10)")
 
 
 def _patch_verbs(verb: Verb) -> None:

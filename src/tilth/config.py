@@ -258,6 +258,18 @@ def words(listed: str) -> list[str]:
 
 
 @dataclass(frozen=True)
+class ServeChoice:
+    """[serve]: where `tilth serve` keeps its state; empty: beside the releases.
+
+    Attributes
+    ----------
+    state : folder, seen from the project folder.
+    """
+
+    state: str = ""
+
+
+@dataclass(frozen=True)
 class Config:
     """All of tilth.toml.
 
@@ -280,6 +292,7 @@ class Config:
     release: ReleaseChoice = field(default_factory=ReleaseChoice)
     review: ReviewChoice = field(default_factory=ReviewChoice)
     gates: GateChoice = field(default_factory=GateChoice)
+    serve: ServeChoice = field(default_factory=ServeChoice)
     slices: Mapping[str, str] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, SourceTerms] = field(default_factory=dict)
@@ -297,6 +310,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "release": ReleaseChoice,
     "review": ReviewChoice,
     "gates": GateChoice,
+    "serve": ServeChoice,
 }
 
 

@@ -33,6 +33,8 @@ FEW = 200
 """Evaluation rows below which out-of-sample answers on train are what the confidence was."""
 LEAST = 50
 """New rows below which nothing is tested."""
+FIRST = 1_000
+"""Answers without texts that the later ones are compared with."""
 Columns = Mapping[str, Sequence[Value]]
 
 
@@ -103,6 +105,8 @@ def drift(
     if out is not None and out.suffix.lower() not in (".csv", ".jsonl"):
         raise InputError(f"{out} is neither .csv nor .jsonl; choose one of these endings")
     source = str(data) if isinstance(data, str | Path) else type(data).__name__
+    if isinstance(data, str | Path) and (Path(data) / "serve.db").is_file():
+        return _drift_of_state(ws, Path(data), out, level, progress)
     rows = _read(ws, data)
     if len(rows) < LEAST:
         raise Refused(
@@ -111,18 +115,72 @@ def drift(
     known_rows, against = _known_rows(ws, reference)
     model = _Model.fit(ws, progress)
     known, new = _known(ws, known_rows, model), model.sample(ws, rows)
+    return _keep(ws, known, new, (source, against), level, rows, out)
+
+
+def _keep(
+    ws: Workspace,
+    known: Sample,
+    new: Sample,
+    names: tuple[str, str],
+    level: float,
+    rows: Snapshot | None,
+    out: Path | None,
+) -> DriftReport:
+    """Examine, write the rows to label, and keep the look."""
+    source, against = names
     base = ws.key("drift-base", ws.head(TRAIN).id, ws.eval_id(), source, against)
-    digest = hashlib.sha256("\n".join(rows.ids).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    digest = hashlib.sha256("\n".join(new.ids).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     number = _look(ws, base, digest)
     found = examine(known, new, level=level, looks=number)
-    if out is not None:
+    if out is not None and rows is not None:
         _write(ws, rows, found, out)
     report = DriftReport(
         ws.clock(), source, against, number, found, _next(ws, found, source, out), str(out) if out else None
     )
-    body = report.to_json() | {"base": base, "digest": digest, "texts": _texts(ws, rows, found.label)}
+    texts = _texts(ws, rows, found.label) if rows is not None else []
+    body = report.to_json() | {"base": base, "digest": digest, "texts": texts}
     ws.store.put_record(KIND, f"{base}-{digest}", body, subject=ws.head(TRAIN).id, now=ws.clock())
     return report
+
+
+def _drift_of_state(
+    ws: Workspace, folder: Path, out: Path | None, level: float, progress: Progress | None
+) -> DriftReport:
+    """What a server answered: with the texts where it kept them all, else by labels and probabilities alone.
+
+    Without texts the first thousand answers of the release that serves now are what the others are compared
+    with: they were given by the same model, whatever it thinks of its probabilities.
+    """
+    from tilth.serve.state import State
+
+    with State.open(folder) as state:
+        live = {r.id for r in state.releases()}
+        answers = [a for a in state.answers() if a.release in live]
+    kept = [a for a in answers if a.text]
+    if len(answers) < LEAST:
+        raise Refused(
+            f"{folder} holds {len(answers)} answers of the releases that serve now; drift cannot be told "
+            f"from chance below {LEAST}: wait for more"
+        )
+    source = str(folder)
+    if len(kept) >= 0.95 * len(answers):
+        column = {ws.config.columns.text: [a.text for a in kept]}
+        rows = Snapshot([a.id for a in kept], [None] * len(kept), column)
+        known_rows, against = _known_rows(ws, None)
+        model = _Model.fit(ws, progress)
+        return _keep(
+            ws, _known(ws, known_rows, model), model.sample(ws, rows), (source, against), level, rows, out
+        )
+    if out is not None:
+        raise Refused(f"{folder} holds no texts to label; serve with --keep-rows, or give a file of rows")
+    first = min(FIRST, len(answers) // 2)
+    parts = [
+        Sample([a.id for a in part], said=[(a.label, a.probability) for a in part])
+        for part in (answers[:first], answers[first:])
+    ]
+    against = f"the first {first:,} answers of the releases that serve now"
+    return _keep(ws, parts[0], parts[1], (source, against), level, None, None)
 
 
 def keep_drift(ws: Workspace, found: Drift, name: str) -> str:

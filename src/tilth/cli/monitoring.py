@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
+from tilth.arguments import parser
 from tilth.cli.console import open_project, out
 
 __all__ = ["VERBS"]
@@ -22,5 +23,35 @@ def _drift(options: argparse.Namespace) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[argparse.Namespace], int]] = {"drift": _drift}
-"""Name of a verb to what it does."""
+def _monitor(options: argparse.Namespace) -> int:
+    from tilth.report import monitoring
+
+    with open_project(options) as project:
+        out(options, project.monitor(options.state).to_json(), monitoring.monitor)
+    return 0
+
+
+def _escalations(options: argparse.Namespace) -> int:
+    from tilth.report import monitoring
+
+    if (options.answer is None) != (options.label is None):
+        parser().error("--answer ID and --label LABEL go together")
+    with open_project(options) as project:
+        show = partial(monitoring.questions, limit=options.limit)
+        if options.propose:
+            made = project.propose_answers(options.state)
+            body = {"patch": made and made.id, "rows": sum(made.counts.values()) if made else 0}
+            out(options, body, monitoring.proposed)
+        elif options.answer is not None:
+            found = project.answer(options.answer, options.label, person=options.person, state=options.state)
+            out(options, found.to_json(), show)
+        else:
+            out(options, project.escalations(options.state).to_json(), show)
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "drift": _drift,
+    "monitor": _monitor,
+    "escalations": _escalations,
+}

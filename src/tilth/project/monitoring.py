@@ -9,6 +9,8 @@ from tilth.project.opened import Opened
 
 if TYPE_CHECKING:
     from tilth.monitoring import DriftReport
+    from tilth.store import PatchInfo
+    from tilth.traffic import Monitor, Queue
 
 __all__ = ["MonitorVerbs"]
 
@@ -29,7 +31,8 @@ class MonitorVerbs(Opened):
 
         Parameters
         ----------
-        data : file, DataFrame or data set of new rows, in the order in which they came, without labels.
+        data : file, DataFrame or data set of new rows, in the order in which they came, without labels; or
+            the folder in which `tilth serve` keeps its state.
         reference : rows to compare with; default those that the project was made with.
         out : a .csv or .jsonl file for the rows to label.
         keep : write the slice of what drifted into tilth.toml under this name.
@@ -49,3 +52,42 @@ class MonitorVerbs(Opened):
         if keep:
             keep_drift(self.workspace, found.drift, keep)
         return found
+
+    def monitor(self, state: str | Path | None = None) -> Monitor:
+        """What happened in service: traffic, abstention, feedback, tests of releases, drift.
+
+        Parameters
+        ----------
+        state : the folder in which `tilth serve` keeps its state; default that of tilth.toml, else beside the
+            releases.
+
+        Raises
+        ------
+        NotFound : nothing was served from there.
+        """
+        from tilth.traffic import monitor
+
+        return monitor(self.workspace, state)
+
+    def escalations(self, state: str | Path | None = None) -> Queue:
+        """Answers that a person is asked for, oldest first; `state` as for `monitor`."""
+        from tilth.traffic import queue
+
+        return queue(self.workspace, state)
+
+    def answer(self, id: str, label: str, *, person: str, state: str | Path | None = None) -> Queue:
+        """Answer a question of `escalations`; whoever asked the server finds the answer there.
+
+        Raises
+        ------
+        NotFound : no such question.
+        """
+        from tilth.traffic import answer
+
+        return answer(self.workspace, id, label=label, person=person, state=state)
+
+    def propose_answers(self, state: str | Path | None = None) -> PatchInfo | None:
+        """Propose what people answered as new rows of train; None where nothing is new."""
+        from tilth.traffic import propose_answers
+
+        return propose_answers(self.workspace, state)

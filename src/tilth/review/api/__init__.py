@@ -20,6 +20,7 @@ from tilth.review.api.maps import MapActions
 from tilth.review.api.patches import PatchActions
 from tilth.review.api.people import PeopleActions
 from tilth.review.api.rows import RowActions
+from tilth.review.api.service import ServiceActions
 from tilth.review.api.sets import SetActions
 from tilth.review.desk import Desk
 from tilth.review.pages import pages
@@ -34,6 +35,7 @@ GROUPS: tuple[Callable[[Desk], Any], ...] = (
     ExploreActions,
     GuideActions,
     MapActions,
+    ServiceActions,
 )
 STATUS = (
     (NotFound, 404), (Refused, 409), (HeadMoved, 409), (StaleOp, 409), (ProjectBusy, 503), (InputError, 422),

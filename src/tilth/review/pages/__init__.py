@@ -11,6 +11,7 @@ from tilth.review.pages.explore import ExplorePages
 from tilth.review.pages.guide import GuidePages
 from tilth.review.pages.maps import MapPages
 from tilth.review.pages.patches import PatchPages
+from tilth.review.pages.service import ServicePages
 from tilth.review.pages.sets import SetPages
 from tilth.review.pages.work import WorkPages
 from tilth.review.routes import PageRoute
@@ -26,6 +27,7 @@ GROUPS: tuple[Callable[[Desk], Any], ...] = (
     GuidePages,
     SetPages,
     MapPages,
+    ServicePages,
 )
 
 
