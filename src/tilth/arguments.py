@@ -286,11 +286,9 @@ def _monitor_verbs(verb: Verb) -> None:
     state = "where tilth serve keeps its state (default: tilth.toml, else beside the releases)"
     p = verb("monitor", "what happened in service: traffic, abstention, feedback, tests of releases, drift")
     p.add_argument("--state", type=Path, metavar="DIR", help=state)
-    p = verb("escalations", "answers that a person is asked for; answer one; propose answers as rows")
+    p = verb("escalations", "answers that a person is asked for; answer one")
     p.add_argument("--state", type=Path, metavar="DIR", help=state)
-    what = p.add_mutually_exclusive_group()
-    what.add_argument("--answer", metavar="ID", help="answer this question, with --label and --person")
-    what.add_argument("--propose", action="store_true", help="propose what people answered as new rows")
+    p.add_argument("--answer", metavar="ID", help="answer this question, with --label and --person")
     p.add_argument("--label", metavar="LABEL", help="with --answer: the right label")
     p.add_argument("--person", default="person", metavar="NAME", help="with --answer: who says so; recorded")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="questions to show (default 10)")

@@ -11,20 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tilth.data import Row
 from tilth.errors import InputError, NotFound, TilthError
 from tilth.monitoring import looks
-from tilth.patch import Op, Patch
 from tilth.serve.experiment import collect, experiments, over_time
 from tilth.serve.state import State
-from tilth.store import PatchInfo
 from tilth.workspace import TRAIN, Workspace
 
-__all__ = ["Monitor", "Queue", "answer", "folder_of", "monitor", "propose_answers", "queue"]
+__all__ = ["Monitor", "Queue", "answer", "folder_of", "monitor", "queue"]
 
 DAYS, MOST = 90, 200
-ORIGIN = "answers"
-"""Origin of patches made of what people answered."""
 
 
 def folder_of(ws: Workspace, state: str | Path | None = None) -> Path:
@@ -41,7 +36,7 @@ def folder_of(ws: Workspace, state: str | Path | None = None) -> Path:
         tried = [ws.folder / "releases" / "serve-state", ws.folder / "serve-state"]
     for path in tried:
         if (path / "serve.db").is_file():
-            return path
+            return path.resolve()
     raise NotFound(
         f"nothing was served from {' or '.join(map(str, tried))}: start with tilth serve BUNDLE, or say "
         "where its state is: --state DIR, or [serve] state in tilth.toml"
@@ -191,7 +186,7 @@ def _next(
         return "tilth swap --help   # make the candidate the live release"
     if newest and (not drifted or str(drifted[-1]["created"])[:10] < newest[:10]):
         return f"tilth drift {folder}"
-    return f"tilth ingest {folder}" if not drifted or not drifted[-1]["drifted"] else "tilth plan"
+    return f"tilth feedback {folder}" if not drifted or not drifted[-1]["drifted"] else "tilth plan"
 
 
 @dataclass(frozen=True)
@@ -290,38 +285,3 @@ def answer(ws: Workspace, id: str, *, label: str, person: str, state: str | Path
     with State.open(folder_of(ws, state)) as served:
         served.resolve(id, label=label.strip(), person=person.strip(), at=ws.clock())
     return queue(ws, state, most=0)
-
-
-def propose_answers(ws: Workspace, state: str | Path | None = None) -> PatchInfo | None:
-    """Propose what people answered as new rows of train; None where nothing is new.
-
-    Raises
-    ------
-    NotFound : nothing was served.
-    """
-    head = ws.head(TRAIN)
-    known = {*ws.snapshot(head).ids, *ws.evaluation().ids}
-    for info in ws.store.patches():
-        if info.origin == ORIGIN and info.state in ("proposed", "rejected"):
-            known.update(op.row_id for op in ws.store.patch(info.id).ops)
-    column, ops = ws.config.columns.text, []
-    with State.open(folder_of(ws, state)) as served:
-        for q in served.escalations("answered"):
-            a = served.answer(q.answer)
-            if a is None or not a.text or not q.label or a.id in known:
-                continue
-            why = f"{q.person} answered {q.label!r}; the release was {a.reason}, its best {a.label!r}"
-            ops.append(Op(None, Row(a.id, {column: a.text}, q.label, f"serve:{a.release}"), why))
-    if not ops:
-        return None
-    patch = Patch(
-        dataset=TRAIN,
-        base=head.id,
-        ops=tuple(ops),
-        title=f"Add {len(ops)} rows that a person answered in service",
-        reason="the release abstained and a person answered",
-        author="tilth",
-        origin=ORIGIN,
-        created=ws.clock(),
-    )
-    return ws.store.save_patch(patch, meta={"minutes": 0.0}, now=ws.clock())

@@ -38,12 +38,8 @@ def _escalations(options: argparse.Namespace) -> int:
         parser().error("--answer ID and --label LABEL go together")
     with open_project(options) as project:
         show = partial(monitoring.questions, limit=options.limit)
-        if options.propose:
-            made = project.propose_answers(options.state)
-            body = {"patch": made and made.id, "rows": sum(made.counts.values()) if made else 0}
-            out(options, body, monitoring.proposed)
-        elif options.answer is not None:
-            found = project.answer(options.answer, options.label, person=options.person, state=options.state)
+        if options.answer is not None:
+            found = project.answer_question(options.answer, options.label, person=options.person, state=options.state)
             out(options, found.to_json(), show)
         else:
             out(options, project.escalations(options.state).to_json(), show)

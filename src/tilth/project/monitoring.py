@@ -9,7 +9,6 @@ from tilth.project.opened import Opened
 
 if TYPE_CHECKING:
     from tilth.monitoring import DriftReport
-    from tilth.store import PatchInfo
     from tilth.traffic import Monitor, Queue
 
 __all__ = ["MonitorVerbs"]
@@ -75,7 +74,7 @@ class MonitorVerbs(Opened):
 
         return queue(self.workspace, state)
 
-    def answer(self, id: str, label: str, *, person: str, state: str | Path | None = None) -> Queue:
+    def answer_question(self, id: str, label: str, *, person: str, state: str | Path | None = None) -> Queue:
         """Answer a question of `escalations`; whoever asked the server finds the answer there.
 
         Raises
@@ -85,9 +84,3 @@ class MonitorVerbs(Opened):
         from tilth.traffic import answer
 
         return answer(self.workspace, id, label=label, person=person, state=state)
-
-    def propose_answers(self, state: str | Path | None = None) -> PatchInfo | None:
-        """Propose what people answered as new rows of train; None where nothing is new."""
-        from tilth.traffic import propose_answers
-
-        return propose_answers(self.workspace, state)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["monitor", "proposed", "questions", "span"]
+__all__ = ["monitor", "questions", "span"]
 
 Json = Mapping[str, Any]
 SHOWN = 14
@@ -104,21 +104,10 @@ def questions(console: Console, body: Json, *, limit: int = 10) -> None:
             f"tilth escalations --answer {one_line(asked[0].get('id'), 40)} --label LABEL, or tilth review"
         )
     else:
-        screen.next("tilth escalations --propose" if number(body.get("answered")) else "tilth monitor")
+        screen.next(f"tilth feedback {body.get('state')}" if number(body.get("answered")) else "tilth monitor")
 
 
 def _likely(q: Json) -> str:
     return ", ".join(
         f"{one_line(x.get('label'), 40)} {share(x.get('probability'))}" for x in items(q.get("likely"))
     )
-
-
-def proposed(console: Console, body: Json) -> None:
-    """The patch of what people answered."""
-    screen = Screen(console)
-    if not body.get("patch"):
-        screen.line("nothing new: every answer is in a data set or in a patch")
-        screen.next("tilth escalations")
-        return
-    screen.line(f"proposed {count(body.get('rows'))} rows that people answered as patch {body['patch'][:8]}")
-    screen.next(f"tilth trial {one_line(body.get('patch'), 40)[:8]}")

@@ -1,17 +1,18 @@
-"""How the releases that are served compare, as far as counting goes."""
+"""How the releases that are served compare: counts, and tests of candidates against the live release."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
+from tilth.serve.experiment import collect, experiments
 from tilth.serve.state import State
 
 __all__ = ["counts"]
 
 
 def counts(state: State) -> dict[str, Any]:
-    """Answers and abstentions by arm since these releases are served together.
+    """Answers and abstentions by arm since these releases are served together, and the tests.
 
     Parameters
     ----------
@@ -29,4 +30,5 @@ def counts(state: State) -> dict[str, Any]:
          "abstained": abstained[r.arm]}
         for r in served
     ]  # fmt: skip
-    return {"since": since, "arms": arms}
+    found = collect(state)
+    return {"since": since, "arms": arms, "tests": [e.to_json() for e in experiments(found)] if found else []}

@@ -1,4 +1,4 @@
-"""Actions on a model in service: what happened, questions to a person, their answers as rows."""
+"""Actions on a model in service: what happened, questions to a person, what was said as rows."""
 
 from __future__ import annotations
 
@@ -41,16 +41,15 @@ class ServiceActions:
 
     def answer(self, body: Given) -> Any:
         """Answer a question; on disk before this answers: `tilth escalations --answer`."""
-        return self.project.answer(body.id, body.label, person=body.person).to_json()
+        return self.project.answer_question(body.id, body.label, person=body.person).to_json()
 
     def propose(self) -> Any:
-        """Propose what people answered as new rows: `tilth escalations --propose`."""
-        made = self.project.propose_answers()
-        return {"patch": made and made.id, "rows": sum(made.counts.values()) if made else 0}
+        """Propose patches of what people said and answered: `tilth feedback`."""
+        return self.project.feedback(self.project.monitor().state).to_json()
 
     def routes(self) -> list[Route]:
         """Method, path and handler of each action."""
         return [
             ("GET", "/monitor", self.monitor), ("GET", "/questions", self.questions),
-            ("POST", "/questions/answer", self.answer), ("POST", "/questions/propose", self.propose),
+            ("POST", "/questions/answer", self.answer), ("POST", "/feedback", self.propose),
         ]  # fmt: skip

@@ -40,14 +40,14 @@ class ServicePages(Frame):
             body = self.desk.project.monitor().to_json()
         except NotFound as error:
             missing = str(error)
-        known = body["drift"] if body is not None else []
+        known: list[Any] = body["drift"] if body is not None else []
         seen = looks(self.desk.project.workspace)[-1:] if not known else []
-        days = body["days"] if body else []
+        days: list[Any] = body["days"] if body is not None else []
         return self.page(
             "monitor.html", "monitor", body=body, missing=missing, days=[_day(d) for d in days],
             without=_day(body)["share"] if body else None,
             traffic=_traffic(days), abstention=_abstention(days),
-            tests=[_test(t, body["course"]) for t in (body["tests"] if body else ())],
+            tests=[_test(t, body["course"]) for t in body["tests"]] if body is not None else [],
             looks=[_look(d) for d in reversed(known or seen)], evidence=_evidence((known or seen)[-1:]),
         )  # fmt: skip
 

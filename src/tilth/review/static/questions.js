@@ -97,14 +97,16 @@ function skip() {
 
 async function propose() {
   try {
-    const made = await api("/questions/propose", {});
-    at("said").replaceChildren();
-    if (made.patch) {
+    const made = await api("/feedback", {});
+    at("said").replaceChildren(...made.patches.map((p) => {
       const link = document.createElement("a");
-      link.href = `/patches/${made.patch}`;
-      link.append(el("span", `A patch with ${made.rows} rows is proposed.`));
-      at("said").append(link);
-    } else at("said").append(el("span", "Nothing new: every answer is in a data set or in a patch."));
+      link.href = `/patches/${p.id}`;
+      link.append(el("span", p.title));
+      const line = document.createElement("p");
+      line.append(link);
+      return line;
+    }));
+    if (!made.patches.length) at("said").append(el("span", "Nothing new: all that was said is in a data set or in a patch."));
     at("said").hidden = false;
   } catch (error) {
     trouble(error.message);
