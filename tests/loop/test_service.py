@@ -83,7 +83,9 @@ def test_a_question_is_answered_returned_and_becomes_a_row(work: Path) -> None:
     made = js("feedback", state_of, *P, cwd=work)
     assert made["escalated"] == 1
     ops = [op for p in made["patches"] for op in js("patch", p["id"], *P, cwd=work)["ops"]]
-    assert any(op["after"]["label"] == "cards" and op["after"]["fields"]["text"] == first["text"] for op in ops)
+    assert any(
+        op["after"]["label"] == "cards" and op["after"]["fields"]["text"] == first["text"] for op in ops
+    )
     js("escalations", "--answer", second["id"], "--label", "refund", *P, cwd=work)
     unknown = tilth("escalations", "--answer", "x", "--label", "cards", *P, cwd=work)
     assert unknown.code == 1

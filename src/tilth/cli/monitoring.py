@@ -39,7 +39,9 @@ def _escalations(options: argparse.Namespace) -> int:
     with open_project(options) as project:
         show = partial(monitoring.questions, limit=options.limit)
         if options.answer is not None:
-            found = project.answer_question(options.answer, options.label, person=options.person, state=options.state)
+            found = project.answer_question(
+                options.answer, options.label, person=options.person, state=options.state
+            )
             out(options, found.to_json(), show)
         else:
             out(options, project.escalations(options.state).to_json(), show)

@@ -104,7 +104,9 @@ def questions(console: Console, body: Json, *, limit: int = 10) -> None:
             f"tilth escalations --answer {one_line(asked[0].get('id'), 40)} --label LABEL, or tilth review"
         )
     else:
-        screen.next(f"tilth feedback {body.get('state')}" if number(body.get("answered")) else "tilth monitor")
+        screen.next(
+            f"tilth feedback {body.get('state')}" if number(body.get("answered")) else "tilth monitor"
+        )
 
 
 def _likely(q: Json) -> str:
