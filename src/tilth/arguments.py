@@ -167,9 +167,19 @@ def _review_verbs(verb: Verb) -> None:
     p.add_argument("--where", default="", metavar="FILTER", help="keep the rows that fit, whenever looked up")
     p.add_argument("--ids", type=Path, metavar="FILE", help="keep these rows: one id a line")
     p.add_argument("--name", default="", metavar="NAME", help="what the set is called")
+    p = verb("reviewers", "who reviews, how fast and how far they agree; rows in hand, disagreements")
+    what = p.add_mutually_exclusive_group()
+    hand = "hand the N most useful rows to --reviewer, and to nobody else for --hours"
+    what.add_argument("--lease", type=_count, metavar="N", help=hand)
+    what.add_argument("--give-back", action="store_true", help="take back what --lease handed to --reviewer")
+    what.add_argument("--disagreements", action="store_true", help="rows on which people differ")
+    p.add_argument("--reviewer", default="", metavar="NAME", help="whose hands")
+    p.add_argument("--hours", type=float, metavar="H", help="how long rows are held (default 24)")
+    p.add_argument("--out", type=Path, metavar="FILE", help="write these rows to fill in: .csv or .jsonl")
     p = verb("review", "open the page on which a person decides row by row and judges patches")
     p.add_argument("--port", type=_count, default=0, metavar="N", help="default: the project's own")
     p.add_argument("--no-browser", action="store_false", dest="browser", help="only print the address")
+    _team_options(p)
     p = verb("relabel", "propose a patch of what reviewers decided, or of rows at a false-discovery rate")
     p.add_argument(
         "--fdr",
@@ -178,6 +188,20 @@ def _review_verbs(verb: Verb) -> None:
         help="more rows, of whose new labels at most this share is wrong, e.g. 0.05",
     )
     p.add_argument("--revises", default="", metavar="PATCH", help="only rows of this proposed patch")
+
+
+def _team_options(p: argparse.ArgumentParser) -> None:
+    """The page for others than the person who starts it."""
+    p.add_argument("--host", default="127.0.0.1", metavar="ADDR", help="listen there (default: 127.0.0.1)")
+    name = "name under which others reach it; again for more"
+    p.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=name)
+    p.add_argument("--password-file", type=Path, metavar="FILE", help="people who log in with a password")
+    p.add_argument("--add-person", metavar="NAME", help="write a person into the password file, and end")
+    p.add_argument(
+        "--proxy-header", default="", metavar="NAME", help="header in which a proxy says who it is"
+    )
+    proxy = "address of that proxy; again for more"
+    p.add_argument("--proxy-from", action="append", default=[], metavar="ADDR", help=proxy)
 
 
 def _set_options(p: argparse.ArgumentParser) -> None:

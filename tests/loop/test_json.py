@@ -98,6 +98,14 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     done = js("verdict", *some, "--decide", "drop", "--yes", *p, cwd=work)
     yield "verdict", done
     yield "verdict", js("verdict", "--undo", done["decided"]["key"], *p, cwd=work)
+    yield "reviewers", js("reviewers", "--lease", "3", "--reviewer", "ana", "--out", "m.csv", *p, cwd=work)
+    for who, verdict in (("ana", "drop"), ("ben", "keep")):
+        one = {"id": batch["rows"][0]["id"], "verdict": verdict}
+        (work / "one.jsonl").write_text(json.dumps(one) + "\n")
+        js("verdict", "one.jsonl", "--reviewer", who, *p, cwd=work)
+    yield "reviewers", js("reviewers", *p, cwd=work)
+    yield "reviewers", js("reviewers", "--disagreements", "--out", "d.csv", *p, cwd=work)
+    yield "reviewers", js("reviewers", "--give-back", "--reviewer", "ana", *p, cwd=work)
     yield "sets", js("sets", *some, "--name", "doubtful", *p, cwd=work)
     yield "relabel", js("relabel", *p, cwd=work)
     yield "relabel", js("relabel", "--fdr", "0.9", *p, cwd=work)

@@ -27,6 +27,7 @@ from tilth.cli import (
     planning,
     plugins,
     releases,
+    reviewing,
     reviews,
     serving,
     sets,
@@ -38,7 +39,7 @@ __all__ = ["main", "parser"]
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     **datasets.VERBS, **patches.VERBS, **plugins.VERBS, **reviews.VERBS, **annotators.VERBS,
-    **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
+    **reviewing.VERBS, **planning.VERBS, **curves.VERBS, **slices.VERBS, **copies.VERBS,
     **sets.VERBS, **releases.VERBS, **serving.VERBS, **monitoring.VERBS, **cards.VERBS,
 }  # fmt: skip
 

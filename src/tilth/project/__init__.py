@@ -5,7 +5,7 @@ One class; each group of its verbs has a file of its own (docs/decisions/0017-gr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tilth.project.findings import FindingVerbs
@@ -14,6 +14,7 @@ from tilth.project.monitoring import MonitorVerbs
 from tilth.project.patches import PatchVerbs
 from tilth.project.people import PeopleVerbs
 from tilth.project.releases import ReleaseVerbs
+from tilth.project.reviewing import ReviewingVerbs
 from tilth.project.rows import RowVerbs
 from tilth.project.sets import SetVerbs
 
@@ -26,7 +27,15 @@ def open_project(folder: str | Path) -> Project:
 
 
 class Project(
-    LoopVerbs, RowVerbs, FindingVerbs, PeopleVerbs, PatchVerbs, SetVerbs, ReleaseVerbs, MonitorVerbs
+    LoopVerbs,
+    RowVerbs,
+    FindingVerbs,
+    PeopleVerbs,
+    ReviewingVerbs,
+    PatchVerbs,
+    SetVerbs,
+    ReleaseVerbs,
+    MonitorVerbs,
 ):
     """A folder with tilth.toml and data/; every method reads the newest state and writes atomically.
 
@@ -37,15 +46,36 @@ class Project(
     progress : called as progress(step, done, total) during long work.
     """
 
-    def review(self, *, port: int = 0, browser: bool = True, started: Callable[[str], None]) -> None:
-        """Serve the review page on this machine alone until it is interrupted.
+    def review(
+        self,
+        *,
+        port: int = 0,
+        browser: bool = True,
+        host: str = "127.0.0.1",
+        allow_hosts: Sequence[str] = (),
+        password_file: str | Path | None = None,
+        proxy_header: str = "",
+        proxy_from: Sequence[str] = (),
+        started: Callable[[str, Sequence[str]], None],
+    ) -> None:
+        """Serve the review page until it is interrupted; by default on this machine alone.
 
-        `started` is called with the address; port 0 is the project's own, or a free one where that is taken.
+        Parameters
+        ----------
+        port : 0 is the project's own, or a free one where that is taken.
+        browser : open the page in a browser.
+        host, allow_hosts : address to listen on, and names under which others reach it.
+        password_file : people with their passwords, who log in.
+        proxy_header, proxy_from : header in which a reverse proxy says who somebody is, and its addresses.
+        started : called with the address to open, and with sentences on who can reach it.
 
         Raises
         ------
         MissingExtra : the packages of the extra `review` are not installed.
+        InputError : others could reach it, and nothing says how they show who they are.
         """
-        from tilth.review import serve
+        from tilth.review import Team, serve
 
-        serve(self, port=port, browser=browser, started=started)
+        file = None if password_file is None else Path(password_file)
+        team = Team(host, tuple(allow_hosts), file, proxy_header, tuple(proxy_from))
+        serve(self, port=port, browser=browser, team=team, started=started)

@@ -7,5 +7,6 @@ with the extra `review` and are imported when the page is started, not before.
 from __future__ import annotations
 
 from tilth.review.server import serve
+from tilth.review.team import Team
 
-__all__ = ["serve"]
+__all__ = ["Team", "serve"]

@@ -48,14 +48,14 @@ class PeopleActions:
         self.desk = desk
 
     def lease(self, body: Wanted) -> Any:
-        """Hand rows to a person and to nobody else for a while: `tilth verdict --take`."""
+        """Hand rows to a person and to nobody else for a while: `tilth reviewers --lease`."""
         return self.desk.lease(
             body.reviewer.strip(), seat=body.seat, was=body.was, n=body.n, have=body.have,
             without=body.without, queue=body.queue,
         )  # fmt: skip
 
     def release(self, body: Given) -> Any:
-        """Give rows back that were handed out: `tilth verdict --give-back`."""
+        """Give rows back that were handed out: `tilth reviewers --give-back`."""
         self.desk.reviewers.release(body.reviewer.strip(), seat=body.seat, rows=body.rows)
         return {"released": True}
 
@@ -64,7 +64,7 @@ class PeopleActions:
         return self.desk.reviewers.people().to_json()
 
     def disagreements(self) -> Any:
-        """Rows on which people differ, with what each said: `tilth verdict --disagreements`."""
+        """Rows on which people differ, with what each said: `tilth reviewers --disagreements`."""
         return {"rows": self.desk.reviewers.disagreements()}
 
     def routes(self) -> list[Route]:

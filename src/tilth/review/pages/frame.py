@@ -13,6 +13,7 @@ from tilth.report import format as form
 from tilth.report.cards import change_text
 from tilth.report.format import Measure, measure_of
 from tilth.review.desk import Desk
+from tilth.review.guard import WHO
 from tilth.review.looks import Look
 
 __all__ = ["Frame", "Part", "paged"]
@@ -87,7 +88,9 @@ class Frame:
         """A template as an answer; `here` is the page's name in the navigation."""
         project = self.desk.project.workspace.config.name
         places = {"places": PLACES, "explore": EXPLORE, "exploring": here in {name for name, *_ in EXPLORE}}
-        body = self.jinja.get_template(name).render(here=here, project=project, **places, **more)
+        body = self.jinja.get_template(name).render(
+            here=here, project=project, who=WHO.get(), **places, **more
+        )
         # a lone surrogate in a row is no reason to show no page
         return HTMLResponse(body.encode("utf-8", "replace"), status)
 

@@ -24,6 +24,7 @@ export async function api(path, body) {
     throw new ApiError(0, "The server does not answer. Is `tilth review` still running?");
   }
   if (answer.status === 401) {
+    if (login) throw new ApiError(401, "Your login has ended: log in again in another tab (/login), then come back here.");
     throw new ApiError(401, "The server was started again: open the address that it printed, then come back here.");
   }
   const found = await answer.json().catch(() => ({}));
@@ -62,8 +63,12 @@ export function say(words) {
   at("live").textContent = words;
 }
 
+const login = document.querySelector('meta[name="tilth-reviewer"]')?.getAttribute("content") ?? "";
+
+/** Who decides: whoever is logged in, else the name that was given on this page. */
 export const reviewer = {
-  get: () => localStorage.getItem("tilth:reviewer") || "",
+  loggedIn: Boolean(login),
+  get: () => login || localStorage.getItem("tilth:reviewer") || "",
   set: (name) => localStorage.setItem("tilth:reviewer", name),
 };
 

@@ -1,6 +1,6 @@
 // Verdicts on their way to the server. Each lies in localStorage until the server has it on disk, so neither
 // a closed tab nor a killed server loses one; its key makes sure that it counts once if it is sent twice.
-import { api } from "./common.js";
+import { api, reviewer } from "./common.js";
 
 const PREFIX = "tilth:out:";
 const AT_ONCE = 50;
@@ -12,9 +12,12 @@ function place() {
   return String(last).padStart(20, "0");
 }
 
-/** Names of the waiting verdicts, oldest first. */
+const read = (name) => JSON.parse(localStorage.getItem(name) || "null");
+
+/** Names of the waiting verdicts, oldest first; where people log in, those of this person. */
 function waiting() {
-  return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).sort();
+  const names = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).sort();
+  return reviewer.loggedIn ? names.filter((name) => read(name)?.reviewer === reviewer.get()) : names;
 }
 
 function fresh() {
@@ -46,7 +49,7 @@ export class Outbox {
 
   /** The waiting verdicts, oldest first. */
   items() {
-    return waiting().map((name) => JSON.parse(localStorage.getItem(name) || "null")?.item).filter(Boolean);
+    return waiting().map((name) => read(name)?.item).filter(Boolean);
   }
 
   async flush() {
@@ -68,16 +71,16 @@ export class Outbox {
   }
 
   async send(names) {
-    const read = names.map((name) => ({ name, body: JSON.parse(localStorage.getItem(name) || "null") }));
-    const first = read.find((x) => x.body);
+    const found = names.map((name) => ({ name, body: read(name) }));
+    const first = found.find((x) => x.body);
     if (!first) {
       names.forEach((name) => localStorage.removeItem(name));
       return;
     }
-    const { reviewer } = first.body;
-    const end = read.findIndex((x) => x.body && x.body.reviewer !== reviewer);
-    const batch = read.slice(0, end < 0 ? read.length : end).filter((x) => x.body).slice(0, AT_ONCE);
-    const answer = await api("/verdicts", { reviewer, items: batch.map((x) => x.body.item) });
+    const who = first.body.reviewer;
+    const end = found.findIndex((x) => x.body && x.body.reviewer !== who);
+    const batch = found.slice(0, end < 0 ? found.length : end).filter((x) => x.body).slice(0, AT_ONCE);
+    const answer = await api("/verdicts", { reviewer: who, items: batch.map((x) => x.body.item) });
     batch.forEach((x) => localStorage.removeItem(x.name));
     if (answer.saved.length) this.onSaved(answer.saved);
     if (answer.refused.length) this.onRefused(answer.refused);
