@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tilth.export import write_rows
 from tilth.ledger import Line, ledger
 from tilth.release import answers
 from tilth.release.answers import Said
@@ -80,6 +84,7 @@ class Book:
 
     def __init__(self, ws: Workspace, facts: Facts) -> None:
         self.ws, self.facts = ws, facts
+        self._exports: dict[str, tuple[str, int]] = {}
 
     # numbers
 
@@ -97,7 +102,8 @@ class Book:
         facts = self.facts
         if facts.measured is None:
             return {}
-        found = claims_of(facts.measured, facts.command, facts.evaluation, facts.seed)
+        at = (facts.command, facts.evaluation, facts.seed)
+        found = claims_of(facts.measured, *at, refused=facts.refused, outside=facts.outside)
         return {claim.name: claim for claim in found}
 
     @property
@@ -106,6 +112,12 @@ class Book:
         mark = self.ws.store.verdict_mark(TRAIN)
         said = [f"verdicts:{mark}"] if mark else []
         return " ".join([self.facts.train, *said, *(["self-test"] if self.audit.self_test else [])])
+
+    def export(self, version: Version) -> tuple[str, int]:
+        """SHA-256 and bytes of what `tilth checkout VERSION --out FILE.csv` writes; written once."""
+        if version.id not in self._exports:
+            self._exports[version.id] = _exported(self.ws, version)
+        return self._exports[version.id]
 
     # what there is
 
@@ -237,3 +249,11 @@ class Book:
         for a in self.accepted:
             names |= {d.author for d in self.ws.store.decisions(a.info.id)}
         return sorted({*names, *self.verdict_counts(), *self.judgements[0]} - {""})
+
+
+def _exported(ws: Workspace, version: Version) -> tuple[str, int]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        write_rows(lambda: ws.store.rows(version), path, ws.config.columns)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size

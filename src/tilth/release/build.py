@@ -141,6 +141,9 @@ def _facts(
         seed=SEED,
         forced=force,
         carried=files.get(ROWS, b"").count(b"\n"),
+        risk=decided.choice.delta if decided.choice.kept else None,
+        refused=report.refused,
+        outside=(report.outside.rows, report.outside.refused) if report.outside else None,
     )
 
 

@@ -20,6 +20,11 @@ from tilth.stats import Interval
 __all__ = ["card"]
 
 NOT_STATED = "not stated"
+SCORES = (
+    "accuracy", "balanced accuracy", "log loss", "calibration error", "share answered",
+    "precision of answers",
+    "rows unlike what was learned", "rows outside the known classes", "share of those not answered",
+)  # fmt: skip
 WEAK = 5
 """Classes that the limits name, the weakest first."""
 
@@ -63,6 +68,14 @@ def _summary(book: Book, gates: Gates) -> list[tuple[Prose, Prose]]:
             (["answers"], _answers(book)),
             (["calibration error"], [claims["calibration error"]]),
         ]
+        if strange := claims.get("share of those not answered"):
+            what: Prose = [
+                strange,
+                " of ",
+                claims["rows outside the known classes"],
+                " rows are not answered",
+            ]
+            rows.append((["rows outside the known classes"], what))
     rows += [
         (
             ["trained on"],
@@ -83,6 +96,11 @@ def _summary(book: Book, gates: Gates) -> list[tuple[Prose, Prose]]:
     return [*rows, (["responsible"], owner)]
 
 
+def _contact(book: Book) -> Prose:
+    """An address, to be copied as it is."""
+    return [Code(book.text("contact"))] if book.text("contact") else ["no contact stated"]
+
+
 def _answers(book: Book) -> Prose:
     """How much is answered, and how right that is."""
     claims, facts = book.scores, book.facts
@@ -91,6 +109,8 @@ def _answers(book: Book) -> Prose:
         words += [", of which ", right, " are right"]
     if facts.wanted:
         words += [" (wanted: ", _setting(book, "wanted precision", facts.wanted), ")"]
+    if facts.bound is None:
+        words += ["; no threshold could be proven to keep what is wanted"]
     return words
 
 
@@ -121,54 +141,48 @@ def _use(book: Book) -> list[Block]:
                 ["not for: ", *said(book.text("out_of_scope"), NOT_STATED)],
                 ["do the rows relate to people: ", *people],
                 ["answers for it: ", *said(book.text("owner"), NOT_STATED)],
-                ["contact: ", *said(book.text("contact"), NOT_STATED)],
+                ["contact: ", *_contact(book)],
             ]
         )
     ]
 
 
 def _scores(book: Book) -> list[Block]:
-    facts = book.facts
-    if facts.measured is None:
-        return [Paragraph(["Nothing was measured: there are no evaluation rows that report."])]
-    names = (
-        "accuracy", "balanced accuracy", "log loss", "calibration error", "share answered",
-        "precision of answers",
-    )  # fmt: skip
-    rows: list[Sequence[Prose]] = [[[n], [book.scores[n]]] for n in names if n in book.scores]
-    level = _setting(book, "level of the intervals", facts.measured.level)
-    rows.append(
-        [
-            ["threshold: least probability of an answer"],
-            [_setting(book, "threshold", facts.threshold, "number")],
-        ]
-    )
-    if facts.wanted:
-        rows.append([["precision that was asked for"], [_setting(book, "wanted precision", facts.wanted)]])
-    if facts.bound is not None:
-        words = "lower bound of the precision by the rows that chose the threshold"
-        rows.append([[words], [_setting(book, "precision bound", facts.bound)]])
-    if facts.megabytes is not None:
-        size = Claim(
-            "size of the model",
-            facts.megabytes,
-            None,
-            None,
-            facts.command,
-            facts.train,
-            facts.seed,
-            "megabytes",
-        )
-        rows.append([["size of the model"], [size]])
+    """Scores on the rows that report, then what was chosen before on others."""
+    facts, measured = book.facts, book.facts.measured
+    rows: list[Sequence[Prose]] = [[[name], [book.scores[name]]] for name in SCORES if name in book.scores]
+    rows += [[[words], [claim]] for words, claim in _settings(book)]
+    table = Table(["", "value"], rows)
+    if measured is None:
+        return [Paragraph(["No score was measured: there are no evaluation rows that report."]), table]
+    level = _setting(book, "level of the intervals", measured.level)
     return [
         Paragraph([
-            "On ", book.scores["rows scored"], " rows of evaluation version ", Code(facts.evaluation), ": ",
-            Code(facts.judged_on), ". Intervals (level ", level, ") are from the choice of these rows: they "
-            "say how far this "
-            "very model may be from its score on more rows like them.",
+            "On ", book.scores["rows scored"], " rows of evaluation version ", Code(facts.evaluation),
+            ", none of which decided anything. Intervals (level ", level, ") are from the choice of these "
+            "rows: they "
+            "say how far this very model may be from its score on more rows like them.",
         ]),
-        Table(["", "value"], rows),
+        table,
     ]  # fmt: skip
+
+
+def _settings(book: Book) -> list[tuple[str, Claim]]:
+    """What was chosen before anything was reported."""
+    facts = book.facts
+    out = [
+        ("threshold: least probability of an answer", _setting(book, "threshold", facts.threshold, "number"))
+    ]
+    if facts.wanted:
+        out.append(("precision that was asked for", _setting(book, "wanted precision", facts.wanted)))
+    if facts.bound is not None and facts.risk is not None:
+        bound, risk = (_setting(book, n, x) for n, x in (("bound", facts.bound), ("risk", facts.risk)))
+        out.append(("precision that the rows which chose the threshold prove", bound))
+        out.append(("chance that this proof does not hold", risk))
+    if facts.megabytes is not None:
+        at = (facts.command, facts.train, facts.seed, "megabytes")
+        out.append(("size of the model", Claim("size of the model", facts.megabytes, None, None, *at)))
+    return out
 
 
 def _parts(book: Book, kind: str) -> list[Block]:

@@ -119,6 +119,9 @@ class Facts:
     command, seed : what makes this release again.
     forced : the reason of a person who released against a failed gate, or "".
     carried : rows of train that the bundle carries as evidence, with their texts.
+    risk : chance that the bound does not hold.
+    refused : share of the scored rows that is unlike what was learned.
+    outside : number of rows outside the known classes, and the share of them that is not answered.
     """
 
     name: str
@@ -143,17 +146,15 @@ class Facts:
     seed: int
     forced: str = ""
     carried: int = 0
+    risk: float | None = None
+    refused: Interval | None = None
+    outside: tuple[int, Interval] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What a bundle keeps of it: without the scores, which are in evaluation.json, and without times."""
-        apart = ("measured", "scored", "milliseconds")
+        apart = ("measured", "scored", "milliseconds", "refused", "outside")
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         return kept | {"classes": list(self.classes)}
-
-    @staticmethod
-    def from_json(body: Mapping[str, Any], measured: Measured | None, scored: Sequence[str]) -> Facts:
-        """The facts of a bundle again."""
-        return Facts(**body, measured=measured, scored=scored, milliseconds=None)
 
 
 def interval_claim(
@@ -163,8 +164,21 @@ def interval_claim(
     return Claim(name, found.value, found.low, found.high, command, version, seed, unit)
 
 
-def claims_of(measured: Measured, command: str, version: str, seed: int) -> list[Claim]:
-    """Every number of an evaluation as a claim: the one way from an evaluation to a card, and back."""
+def claims_of(
+    measured: Measured,
+    command: str,
+    version: str,
+    seed: int,
+    *,
+    refused: Interval | None = None,
+    outside: tuple[int, Interval] | None = None,
+) -> list[Claim]:
+    """Every number of an evaluation as a claim: the one way from an evaluation to a card, and back.
+
+    Parameters
+    ----------
+    refused, outside : as in `Facts`.
+    """
     at = (command, version, seed)
     unit = "number" if measured.metric == "log_loss" else "share"
     out = [
@@ -177,6 +191,11 @@ def claims_of(measured: Measured, command: str, version: str, seed: int) -> list
     ]
     if measured.precision is not None:
         out.append(interval_claim("precision of answers", measured.precision, *at))
+    if refused is not None:
+        out.append(interval_claim("rows unlike what was learned", refused, *at))
+    if outside is not None:
+        out.append(Claim("rows outside the known classes", outside[0], None, None, *at, unit="rows"))
+        out.append(interval_claim("share of those not answered", outside[1], *at))
     for part in measured.parts:
         where = f"{part.kind} {part.name}"
         out.append(Claim(f"{where}: rows scored", part.rows, None, None, *at, unit="rows"))

@@ -10,19 +10,16 @@ MLCommons, "Croissant format specification 1.0", 2024; "Croissant RAI specificat
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
 from tilth.data import Version
-from tilth.export import OWN_ID, write_rows
+from tilth.export import OWN_ID
 from tilth.release.book import Book
 from tilth.release.profile import Profile
 
-__all__ = ["context", "croissant", "exported"]
+__all__ = ["context", "croissant"]
 
 KINDS = {
     "text": "sc:Text",
@@ -51,19 +48,6 @@ def context() -> dict[str, Any]:
         "cr:subField", "transform": "cr:transform",
     }  # fmt: skip
     return {"@language": "en", "@vocab": "https://schema.org/", **terms}
-
-
-def exported(book: Book, version: Version) -> tuple[str, int]:
-    """SHA-256 and bytes of what `tilth checkout VERSION --out FILE.csv` writes."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.csv"
-        write_rows(lambda: book.ws.store.rows(version), path, book.ws.config.columns)
-        digest, size = hashlib.sha256(), 0
-        with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                digest.update(part)
-                size += len(part)
-    return digest.hexdigest(), size
 
 
 def croissant(book: Book) -> dict[str, Any]:
@@ -102,7 +86,7 @@ def croissant(book: Book) -> dict[str, Any]:
 
 
 def _file(book: Book, name: str, version: Version) -> dict[str, Any]:
-    digest, size = exported(book, version)
+    digest, size = book.export(version)
     return {
         "@type": "cr:FileObject",
         "@id": f"{name}.csv",

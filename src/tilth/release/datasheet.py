@@ -37,11 +37,13 @@ class Answered:
     question : which.
     origin : who answered.
     blocks : the answer; empty where it is open.
+    records : whether the records say something to it, also where a person completed it.
     """
 
     question: Question
     origin: Origin
     blocks: Sequence[Block]
+    records: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Datasheet:
         """Who answered what, without the answers."""
         return {
             "counts": self.counts,
-            "from_records": self.share("ledger", "partly", "stated"),
+            "from_records": sum(a.records for a in self.answers) / len(self.answers),
             "complete": self.share("ledger", "stated", "person", "not applicable"),
             "questions": {a.question.key: a.origin for a in self.answers},
         }
@@ -113,13 +115,13 @@ def _answer(question: Question, book: Book) -> Answered:
     blocks = list(reply.blocks) if reply else []
     if own:
         origin: Origin = reply.origin if reply and reply.origin in ("ledger", "stated") else "person"
-        return Answered(question, origin, [*blocks, Paragraph([Quote(own)])])
+        return Answered(question, origin, [*blocks, Paragraph([Quote(own)])], reply is not None)
     if reply is not None and reply.origin != "partly":
-        return Answered(question, reply.origin, blocks)
+        return Answered(question, reply.origin, blocks, True)
     if question.key in PEOPLE and _no(book.text("people")):
         words: Prose = ["The rows do not relate to people, as a person stated: ", Quote(book.text("people"))]
-        return Answered(question, "not applicable", [*blocks, Paragraph(words)])
-    return Answered(question, "partly" if reply else "open", blocks)
+        return Answered(question, "not applicable", [*blocks, Paragraph(words)], reply is not None)
+    return Answered(question, "partly" if reply else "open", blocks, reply is not None)
 
 
 def _no(text: str) -> bool:

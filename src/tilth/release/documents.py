@@ -14,7 +14,7 @@ from tilth.release.claims import Facts
 from tilth.release.croissant import croissant
 from tilth.release.datasheet import datasheet
 from tilth.release.gates import Gates, check
-from tilth.release.prose import markdown
+from tilth.release.prose import Page, markdown
 from tilth.release.spdx import spdx
 from tilth.workspace import Workspace
 
@@ -47,11 +47,13 @@ def contents(ws: Workspace, facts: Facts, gates: Gates) -> dict[str, str]:
     model, data = card(book, gates), sheet.page(book)
     known = {"format": FORMAT, "facts": facts.to_json(), "gates": gates.states()}
     lines = [json.dumps(a.to_json(), ensure_ascii=True, sort_keys=True) + "\n" for a in book.accepted]
+    model_json, data_json = model.to_json(), data.to_json()
     return {
-        "card.md": markdown(model),
-        "card.json": _json(known | model.to_json()),
-        "datasheet.md": markdown(data),
-        "datasheet.json": _json({"format": FORMAT, "answered": sheet.to_json()} | data.to_json()),
+        # of what is written, not of what is in memory: a reader has only that
+        "card.md": markdown(Page.from_json(model_json)),
+        "card.json": _json(known | model_json),
+        "datasheet.md": markdown(Page.from_json(data_json)),
+        "datasheet.json": _json({"format": FORMAT, "answered": sheet.to_json()} | data_json),
         "croissant.json": _json(croissant(book)),
         "spdx.json": _json(spdx(book)),
         "patches.jsonl": "".join(lines),

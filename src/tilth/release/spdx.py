@@ -17,7 +17,6 @@ from tilth import __version__
 from tilth.data import Version
 from tilth.release.book import Book
 from tilth.release.claims import Claim
-from tilth.release.croissant import exported
 from tilth.release.profile import Profile
 from tilth.release.prose import figure
 
@@ -142,7 +141,7 @@ def _entry(key: str, value: str) -> dict[str, str]:
 def _data(
     book: Book, id: str, kind: str, version: Version, profile: Profile, supplier: str
 ) -> dict[str, Any]:
-    digest, _ = exported(book, version)
+    digest, _ = book.export(version)
     collected = [f"{s.shown}: {s.terms.collected}" for s in book.sources if s.terms and s.terms.collected]
     urls = [s.terms.url for s in book.sources if s.terms and s.terms.url]
     people = book.text("sensitive") or book.text("people")

@@ -10,19 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tilth import stats
 from tilth.errors import InputError, TilthError
 from tilth.release.bundle import MANIFEST, Release, load, opened, read_manifest
 from tilth.release.claims import Claim, claims_of
 from tilth.release.documents import NAMES
+from tilth.release.evidence import ROWS
 from tilth.release.measured import Measured, measure
 from tilth.release.prose import Code, Page, Quote, Table, markdown
 from tilth.release.scored import Rows, rows_of_file, rows_of_project
+from tilth.stats import Interval
 
 if TYPE_CHECKING:
     import pandas
@@ -32,6 +35,8 @@ __all__ = ["Check", "State", "Verification", "verify"]
 State = Literal["recomputed", "differs", "not recomputed"]
 CLOSE = 1e-6
 """Difference that is no difference: numbers are written with six digits behind the point."""
+OUTSIDE = ("rows outside the known classes", "share of those not answered")
+"""Claims about rows that a model of these classes has no digest of."""
 NEEDS_ROWS = "needs the evaluation rows: --project DIR or --eval FILE"
 NEEDS_PROJECT = "needs the project: --project DIR"
 
@@ -143,7 +148,7 @@ def verify(
         rows = rows_of_project(project, said.evaluation)
     recomputed = _scores(release, rows, said) if rows and release else {}
     again = _again(project, said, held, checks) if project is not None and whole else {}
-    checks += _claims(said, recomputed, again, rows, project is not None)
+    checks += _claims(said, recomputed | _counted(manifest, held, said), again, rows, project is not None)
     return Verification(str(place), found, str(manifest["name"]), rows.origin if rows else "", tuple(checks))
 
 
@@ -257,7 +262,15 @@ class _Said:
         if self.measured is None:
             return []
         e = self.evaluation
-        return claims_of(self.measured, e["command"], e["evaluation"], e["seed"])
+        refused, outside = e.get("refused"), e.get("outside")
+        return claims_of(
+            self.measured,
+            e["command"],
+            e["evaluation"],
+            e["seed"],
+            refused=Interval(**refused) if refused else None,
+            outside=(outside["rows"], Interval(**outside["refused"])) if outside else None,
+        )
 
     def _patches(self) -> Check:
         """The patches of the card are those of patches.jsonl, with the same gains and in the same order."""
@@ -353,8 +366,31 @@ def _scores(release: Release, rows: Rows, said: _Said) -> dict[str, Claim]:
         trained={p.name: p.trained or 0 for p in said.measured.parts if p.kind == "class"},
         level=said.measured.level,
     )
+    strange = int((answers.familiar < release.familiar).sum())
+    refused = stats.clopper_pearson(strange, len(truth)) if said.evaluation.get("refused") else None
     e = said.evaluation
-    return {c.name: c for c in claims_of(measured, e["command"], e["evaluation"], e["seed"])}
+    found = claims_of(measured, e["command"], e["evaluation"], e["seed"], refused=refused)
+    return {c.name: c for c in found}
+
+
+def _counted(manifest: Mapping[str, Any], held: Mapping[str, bytes], said: _Said) -> dict[str, Claim]:
+    """Claims that can be counted in the bundle itself."""
+    apart, settings = {*NAMES, MANIFEST}, manifest.get("abstention", {})
+    values = {
+        "classes": len(manifest["classes"]),
+        "rows scored": len(said.evaluation.get("scored", ())),
+        "threshold": settings.get("probability"),
+        "wanted precision": settings.get("precision"),
+        "size of the model": sum(len(body) for name, body in held.items() if name not in apart) / 1e6,
+        "rows carried as evidence": held.get(ROWS, b"").count(b"\n"),
+    }
+    pages = [page for page in (said.card, said.datasheet) if page is not None]
+    known = {c.name: c for page in pages for c in page.claims()}
+    return {
+        name: replace(known[name], value=float(value), low=None, high=None)
+        for name, value in values.items()
+        if name in known and value is not None
+    }
 
 
 def _again(
@@ -401,7 +437,9 @@ def _claims(
                 out.append(Check("claim", title, "recomputed" if odd is None else "differs", why))
                 continue
             reason = NEEDS_ROWS if claim.name in measured else NEEDS_PROJECT
-            if claim.name in measured and rows is not None:
+            if claim.name in OUTSIDE:
+                reason = NEEDS_PROJECT
+            elif claim.name in measured and rows is not None:
                 reason = rows.missing or "the bundle is damaged, so its model was not run"
             elif project:
                 reason = "the project does not give this release again"
