@@ -103,8 +103,8 @@ def weights_of(fitted: Fitted, texts: list[str], truth: np.ndarray) -> dict[str,
     }
     x, out = fitted.learned.transform(texts), {}
     exact = np.asarray(x @ w + fitted.head.weights[-1]).argmax(axis=1)
-    for name, rounded in kinds.items():
-        best = np.asarray(x @ rounded + fitted.head.weights[-1]).argmax(axis=1)
+    for name, weights in kinds.items():
+        best = np.asarray(x @ weights + fitted.head.weights[-1]).argmax(axis=1)
         size = {"float32": 4, "float16": 2, "int16": 2, "int8": 1}[name.split(",")[0]] * w.size / 1e6
         out[name] = {
             "accuracy": round(float((best == truth).mean()), 4),

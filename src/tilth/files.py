@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tilth.errors import InputError
 
-__all__ = ["read_text", "replacing", "write_text"]
+__all__ = ["exchange", "read_text", "replacing", "write_text"]
 
 
 @contextmanager
@@ -60,3 +61,39 @@ def read_text(path: Path) -> str:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two folders change places; False where there is no other.
+
+    In one step where the system can (Linux: renameat2), so that there is never none. Elsewhere the other is
+    moved aside first, and back when that fails.
+
+    Raises
+    ------
+    OSError : they cannot be renamed.
+    """
+    if not other.exists():
+        return False
+    if _exchange_at_once(one, other):
+        return True
+    aside = one.with_name(f"{one.name}.aside")
+    other.rename(aside)
+    try:
+        one.rename(other)
+    except BaseException:
+        aside.rename(other)
+        raise
+    aside.rename(one)
+    return True
+
+
+def _exchange_at_once(one: Path, other: Path) -> bool:
+    """Whether the system could do it."""
+    import ctypes
+
+    here, swap = -100, 2
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    return int(rename(here, os.fsencode(one.absolute()), here, os.fsencode(other.absolute()), swap)) == 0

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
+import random
 import shutil
+import signal
+import time
+import tracemalloc
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from loop_kit import good, js, lines, tilth, write
+from loop_kit import finish, good, js, lines, start, tilth, write
 
 from tilth.errors import InputError
 from tilth.release import load
+from tilth.release.export import write as write_bundle
+from tilth.release.stream import predict_file
+
+KILLS = int(os.environ.get("TILTH_KILLS", "40"))
 
 
 @pytest.fixture
@@ -148,3 +158,109 @@ def test_rows_outside_the_classes_are_refused_and_counted(work: Path) -> None:
     assert body["classes"] == 5
     assert body["outside"]["rows"] == 40
     assert body["outside"]["refused"]["value"] > 0.9
+
+
+def test_a_killed_release_leaves_a_whole_bundle(released: Path) -> None:
+    """SIGKILL at any instant while two releases replace each other in one place."""
+    bundle = released / "p" / "releases" / "taken"
+    first = files(bundle)
+    good("release", "--precision", "0.7", "--out", "other", "--project", "p", cwd=released)
+    second = files(released / "other")
+    ids = {load(bundle).id, load(released / "other").id}
+    place, rng = released / "place", random.Random(0)
+    write_bundle(place, first)
+    for _ in range(KILLS):
+        child = os.fork()
+        if child == 0:
+            while True:
+                write_bundle(place, second)
+                write_bundle(place, first)
+        time.sleep(rng.uniform(0.0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert load(place).id in ids
+
+
+def test_two_processes_release_at_once(released: Path) -> None:
+    argv = ("release", "--precision", "0.6", "--out", "both", "--project", "p")
+    running = [start(*argv, cwd=released) for _ in range(2)]
+    assert [finish(p).code for p in running] == [0, 0]
+    assert files(released / "both") == files(released / "p" / "releases" / "taken")
+    assert not [p.name for p in released.iterdir() if p.name.startswith(".both")]
+
+
+@pytest.mark.parametrize("precision", ["0", "1", "x", "-1"])
+def test_a_precision_that_is_no_share_is_wrong_usage(work: Path, precision: str) -> None:
+    assert tilth("release", "--precision", precision, "--project", "p", cwd=work).code == 2
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a\0b", "x" * 300])
+def test_a_name_that_is_no_folder_is_refused(work: Path, name: str) -> None:
+    run = tilth("release", "--name", name, "--project", "p", cwd=work)
+    # no name at all is the project's
+    assert run.code == (0 if not name else 1)
+    assert "Traceback" not in run.err
+
+
+def test_odd_texts_and_missing_cells_are_answered_or_not_but_never_fail(released: Path) -> None:
+    texts = [
+        "",
+        " ",
+        "?!",
+        "😀",
+        "日本語のテキスト",
+        "x" * 50_000,
+        "a\x00b",
+        "line\nbreak",
+        '"quoted"',
+    ]
+    write(released / "odd.csv", [(str(i), t) for i, t in enumerate(texts)], header=("id", "text"))
+    rows = [json.dumps({"text": t}) for t in texts] + ['{"id": 1}', '{"text": null}', '{"text": 5}']
+    (released / "odd.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
+    for name, count in (("odd.csv", None), ("odd.jsonl", len(rows))):
+        body = js("predict", "p/releases/taken", name, "--out", "odd.out.jsonl", "--skip-bad", cwd=released)
+        assert body["rows"] + body["bad"] == (count or body["rows"] + body["bad"])
+        found = records(released / "odd.out.jsonl")
+        assert found[0]["reason"] == "unlike"
+
+
+def test_a_bad_row_ends_the_run_and_leaves_no_file(released: Path) -> None:
+    (released / "bad.csv").write_text("id,text\n1,fine\n2,too,many,cells\n", "utf-8")
+    run = tilth("predict", "p/releases/taken", "bad.csv", "--out", "a.csv", cwd=released)
+    assert run.code == 1
+    assert "bad.csv:3" in run.err
+    assert not (released / "a.csv").exists()
+    body = js("predict", "p/releases/taken", "bad.csv", "--out", "a.csv", "--skip-bad", cwd=released)
+    assert (body["rows"], body["bad"]) == (1, 1)
+
+
+def test_answers_go_to_standard_output(released: Path) -> None:
+    run = good("predict", "p/releases/taken", "eval.csv", cwd=released)
+    assert len(list(csv.reader(run.out.splitlines()))) == 201
+    assert "200 rows" in run.err
+    assert tilth("predict", "p/releases/taken", "eval.csv", "--json", cwd=released).code == 2
+    run = tilth("predict", "p/releases/taken", "eval.csv", "--text", "txt", cwd=released)
+    assert run.code == 1
+    assert "did you mean 'text'" in run.err
+
+
+def test_memory_does_not_grow_with_the_file(released: Path) -> None:
+    """Rows of a file pass by in pieces: none is kept."""
+    release = load(released / "p" / "releases" / "taken")
+    seen: list[int] = []
+
+    class Sink(io.StringIO):
+        def write(self, text: str) -> int:
+            seen.append(len(text))
+            return len(text)
+
+    with (released / "long.jsonl").open("w") as file:
+        for i in range(9_000):
+            file.write(json.dumps({"n": i, "text": f"row {i} of many"}) + "\n")
+    tracemalloc.start()
+    predict_file(release, released / "long.jsonl", Sink())
+    few = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(seen) > 500_000
+    assert few < 60_000_000
+    assert max(seen) < sum(seen) / 2

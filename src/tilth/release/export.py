@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tilth.errors import InputError, Refused
+from tilth.files import exchange
 from tilth.recipes.base import FeatureMap
 from tilth.recipes.encoder import Encoder
 from tilth.recipes.logistic import Head
@@ -24,7 +25,7 @@ from tilth.release.forward import BLOCKS, pack
 
 __all__ = ["encoder_files", "manifest_bytes", "model_files", "rounded", "write"]
 
-TRIES = 20
+TRIES, STALE = 20, 86_400.0
 LARGE = 40_000_000
 """Bytes of weights; with what else is in it a bundle of text-linear.v1 stays below 50 MB."""
 
@@ -128,6 +129,7 @@ def write(target: Path, files: Mapping[str, bytes]) -> Path:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(content)
             draft.chmod(0o755)  # a temporary folder is its maker's alone; a release is for others
+            _clear(draft, target)
             _swap(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -143,21 +145,25 @@ def _empty(target: Path) -> bool:
     return target.is_dir() and not any(target.iterdir())
 
 
-def _swap(draft: Path, target: Path) -> None:
-    """Put the draft in the place of the target; an older bundle there goes.
+def _clear(draft: Path, target: Path) -> None:
+    """Take away what processes that were killed left behind, a day later."""
+    now = draft.stat().st_mtime
+    for left in target.parent.glob(f".{target.name}-*"):
+        with suppress(OSError):
+            if left != draft and now - left.stat().st_mtime > STALE:
+                shutil.rmtree(left, ignore_errors=True)
 
-    A folder cannot be replaced in one step; another process that does the same at the same moment is waited
-    for by trying again.
+
+def _swap(draft: Path, target: Path) -> None:
+    """Put the draft in the place of the target; an older bundle there goes where the draft was.
+
+    Other processes that do the same at the same moment are waited for by trying again.
     """
-    old = draft.with_name(draft.name + ".old")
     for attempt in range(TRIES):
-        with suppress(FileNotFoundError):
-            target.rename(old)
         try:
-            draft.rename(target)
-            break
-        except OSError:
+            if not exchange(draft, target):
+                draft.rename(target)
+            return
+        except OSError:  # another was quicker: what it wrote is replaced
             if attempt == TRIES - 1:
                 raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)

@@ -24,8 +24,8 @@ __all__ = ["DELTA", "Choice", "choose"]
 
 DELTA = 0.05
 """Probability with which the promise may fail over the draw of the deciding rows."""
-STARTS = (0.98, 0.9, 0.75, 0.5)
-"""Where the walk begins, each with its part of DELTA: a weak model has too few rows above 0.98 to prove
+STARTS = (0.995, 0.98, 0.9, 0.6)
+"""Where the walk begins, each with its part of DELTA: a weak model has too few rows above 0.995 to prove
 anything there."""
 GRID = np.concatenate([np.arange(0.0, 0.95, 0.005), np.arange(0.95, 0.9995, 0.001)])
 NEVER = 2.0
