@@ -155,3 +155,22 @@ def serving(
 def admin(tmp_path: Path) -> str:
     """Token of the admin of a server made by `serving`."""
     return (tmp_path / "state" / "admin.token").read_text().strip()
+
+
+def main() -> None:
+    """A server in a process of its own: STATE BUNDLE; prints its address."""
+    import sys
+
+    from tilth.serve.server import serve
+
+    settings = Settings(state=Path(sys.argv[1]), port=0, access_log=False, escalate=True)
+
+    def started(address: str, words: str) -> None:
+        sys.stdout.write(address + "\n")
+        sys.stdout.flush()
+
+    serve([Asked(sys.argv[2])], settings, load=load_fake, started=started)
+
+
+if __name__ == "__main__":
+    main()
