@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from serve_kit import Client, fake_bundle
+
 from tilth.serve.state import State
 
 pytest.importorskip("httptools", reason="the extra `serve` is not installed")
@@ -140,6 +141,6 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     assert missing == [], "questions to a person are on disk before the caller hears of them"
     assert swapper.done > 0
     assert len(acknowledged) > KILLS
-    sys.stderr.write(
-        f"{KILLS} kills, {len(acknowledged)} acknowledged, {swapper.done} swaps, {time.time() - began:.0f} s\n"
-    )
+    seconds = time.time() - began
+    words = f"{KILLS} kills, {len(acknowledged)} acknowledged, {swapper.done} swaps, {seconds:.0f} s"
+    sys.stderr.write(words + "\n")

@@ -92,7 +92,8 @@ class App:
         path = ("path", route if route in self.routes else "other")
         self.metrics.count("requests_total", path, ("status", str(exchange.status)))
         self.metrics.observe("request_seconds", seconds, path)
-        self.log.request(exchange, stamp(self.clock()), seconds)
+        if self.log.write is not None:
+            self.log.request(exchange, stamp(self.clock()), seconds)
 
     # answers
 

@@ -43,7 +43,7 @@ class Queue:
 
     requests: int = 512
     rows: int = 20_000
-    wait: float = 2.0
+    wait: float = 1.0
     batch: int = 64
     characters: int = 65_536
     timeout: float = 10.0
