@@ -347,6 +347,29 @@ def test_odd_connections(tmp_path: Path) -> None:
         assert Client(address).get("/healthz")[0] == 200
 
 
+def test_a_body_is_not_read_for_whoever_may_not_ask(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("shop shop-token-that-is-long\n")
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")], tokens=tokens) as (_, address):
+        assert raw(address, HEAD + b"Content-Length: 5000000\r\n\r\n").startswith(b"HTTP/1.1 401")
+
+
+def test_bodies_on_their_way_are_bounded_together(tmp_path: Path) -> None:
+    limits = Limits(memory=150_000, read=2.0)
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")], limits=limits) as (server, address):
+        host, _, port = address.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port))) as door:
+            door.sendall(HEAD + b"Content-Length: 120000\r\n\r\n" + b" " * 100_000)
+            time.sleep(0.2)
+            more = HEAD + b"Content-Length: 100000\r\nConnection: close\r\n\r\n" + b" " * 100_000
+            assert raw(address, more).startswith(b"HTTP/1.1 503")
+            assert Client(address).post("/predict", {"text": "a"})[0] == 200
+        time.sleep(0.2)
+        assert server.room.bytes == 0
+        assert raw(address, more).startswith(b"HTTP/1.1 400"), "now there is room to see that it is no JSON"
+        assert server.room.bytes == 0
+
+
 def test_a_server_that_should_not_start_does_not(tmp_path: Path) -> None:
     x = fake_bundle(tmp_path, "x")
     with pytest.raises(Refused, match="tokens"), serving(tmp_path, [x], host="0.0.0.0"):

@@ -11,6 +11,7 @@ from tilth.errors import TilthError
 from tilth.serve.access import AccessLog
 from tilth.serve.arms import Arm
 from tilth.serve.batching import Batcher, Busy, Job
+from tilth.serve.compare import counts
 from tilth.serve.forms import Bad, Question, deployment_of, feedback_of, question_of
 from tilth.serve.guard import ADMIN, Guard
 from tilth.serve.metrics import Labels, Metrics
@@ -33,18 +34,17 @@ class App:
     ----------
     stage : the releases that are served.
     state : for reading; `writer` writes.
-    compare : makes the answer of GET /ab, beside the loop.
     clock : seconds since 1970.
     """
 
     def __init__(
         self, settings: Settings, *, stage: Stage, guard: Guard, batcher: Batcher, writer: Writer,
         state: State, metrics: Metrics, log: AccessLog, loop: asyncio.AbstractEventLoop,
-        compare: Callable[[State], dict[str, Any]], clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.settings, self.stage, self.guard, self.batcher = settings, stage, guard, batcher
         self.writer, self.state, self.metrics, self.log = writer, state, metrics, log
-        self.loop, self.compared, self.clock = loop, compare, clock
+        self.loop, self.clock = loop, clock
         self.draining = False
         self.connections: Callable[[], int] = lambda: 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -61,6 +61,11 @@ class App:
             "/metrics": {"GET": self.measured},
             "/openapi.json": {"GET": self.description},
         }
+
+    def admit(self, exchange: Exchange) -> tuple[int, str] | None:
+        """Refuse a request before its body comes: status and words; None lets it come."""
+        found = self.guard.client(exchange.method, exchange.path, exchange.headers)
+        return found if isinstance(found, tuple) else None
 
     def handle(self, exchange: Exchange) -> None:
         """Answer a request, now or when its answer is there."""
@@ -219,6 +224,10 @@ class App:
         header = exchange.headers.get(b"idempotency-key", b"").decode("latin-1")
         said, single = feedback_of(exchange.body, client=client, header=header, at=stamp(self.clock()))
         exchange.notes = {"client": said[0].client, "feedback": len(said)}
+        if not self.writer.room(len(said)):
+            self.metrics.count("refused_total", ("reason", "disk"))
+            exchange.fail(429, "the disk cannot keep pace; send it again", {"retry-after": "1"})
+            return
         bodies: list[dict[str, Any]] = [{} for _ in said]
         left = len(said)
 
@@ -275,7 +284,7 @@ class App:
         self._task(exchange, self._compare(exchange))
 
     async def _compare(self, exchange: Exchange) -> None:
-        exchange.json(200, await asyncio.to_thread(self.compared, self.state))
+        exchange.json(200, await asyncio.to_thread(counts, self.state))
 
     # how it fares
 
@@ -285,7 +294,10 @@ class App:
 
     def ready(self, exchange: Exchange, client: str) -> None:
         """GET /readyz: requests may be sent here."""
-        why = "stopping" if self.draining else self.writer.problem and "the state cannot be written"
+        why = "stopping" if self.draining else "the model does not answer" if self.batcher.stuck else ""
+        if self.writer.problem:
+            why = "the state cannot be written"
+            self.writer.flush(lambda _: None)  # try it: without requests nothing else would
         exchange.json(503 if why else 200, {"status": why or "ready"})
 
     def measured(self, exchange: Exchange, client: str) -> None:

@@ -34,7 +34,7 @@ class Queue:
     Attributes
     ----------
     requests : that wait for the model; more are turned away.
-    rows : in all waiting requests together.
+    rows, text : rows, and characters, in all waiting requests together.
     wait : seconds of work that may wait, as measured: a slow model has a shorter queue.
     batch, characters : rows, and characters, that the model is given at once.
     timeout : seconds after which a request that waits is given up.
@@ -43,6 +43,7 @@ class Queue:
 
     requests: int = 512
     rows: int = 20_000
+    text: int = 50_000_000
     wait: float = 1.0
     batch: int = 64
     characters: int = 65_536
@@ -66,7 +67,7 @@ class Job:
     done : takes the answers, or the error.
     """
 
-    __slots__ = ("answers", "arm", "deadline", "done", "late", "rows", "sets", "shadow")
+    __slots__ = ("answers", "arm", "deadline", "done", "late", "rows", "sets", "shadow", "size")
 
     def __init__(
         self, arm: Arm, rows: Sequence[str], sets: float | None,
@@ -74,7 +75,7 @@ class Job:
     ) -> None:  # fmt: skip
         self.arm, self.rows, self.sets, self.done, self.shadow = arm, rows, sets, done, shadow
         self.answers: list[Any] = []
-        self.deadline, self.late = math.inf, False
+        self.deadline, self.late, self.size = math.inf, False, sum(map(len, rows))
 
 
 Batch = list[tuple[Job, Sequence[str]]]
@@ -97,6 +98,9 @@ class Batcher:
         self.shadows: deque[Job] = deque()
         self.rows = 0
         self.shadow_rows = 0
+        self.characters = 0
+        self.stuck = False
+        """Whether the model has had a request for longer than one may wait."""
         self.cost = 0.0
         """Seconds a row, as measured lately."""
         self._busy = False
@@ -114,10 +118,12 @@ class Batcher:
         n = len(job.rows)
         if self.waiting:
             most = self.queue.rows if self.cost <= 0 else min(self.queue.rows, self.queue.wait / self.cost)
-            if len(self.waiting) >= self.queue.requests or self.rows + n > most:
+            full = len(self.waiting) >= self.queue.requests or self.rows + n > most
+            if full or self.characters + job.size > self.queue.text:
                 raise Busy(max(1, math.ceil(self.rows * self.cost)))
         job.deadline = time.monotonic() + self.queue.timeout
         self.rows += n
+        self.characters += job.size
         self.waiting.append(job)
         self._soon()
 
@@ -125,7 +131,10 @@ class Batcher:
         """Queue rows that nobody waits for; False when there is no room for them."""
         if self.shadow_rows + len(job.rows) > self.queue.rows:
             return False
+        if self.characters + job.size > self.queue.text:
+            return False
         self.shadow_rows += len(job.rows)
+        self.characters += job.size
         self.shadows.append(job)
         self._soon()
         return True
@@ -154,8 +163,10 @@ class Batcher:
         for job in [j for j in self.waiting if j.deadline < now]:
             self.waiting.remove(job)
             self.rows -= len(job.rows) - len(job.answers)
+            self.characters -= job.size
             self._late(job)
         for job in [j for j in self._running if j.deadline < now and not j.shadow]:
+            self.stuck = True
             job.deadline = math.inf  # it is in the model: its rows are counted back when they come out
             self._late(job)
 
@@ -207,7 +218,7 @@ class Batcher:
 
     def _done(self, batch: Batch, found: list[Found], seconds: float) -> None:
         """Hand the answers out; a request that is not complete goes to the end of the queue."""
-        self._running = []
+        self._running, self.stuck = [], False
         n = sum(len(part) for _, part in batch)
         self.cost = seconds / n if self.cost == 0 else 0.9 * self.cost + 0.1 * seconds / n
         self.metrics.observe("batch_rows", n)
@@ -219,6 +230,8 @@ class Batcher:
                 self.shadow_rows -= gone
             else:
                 self.rows -= gone
+            if over or len(job.answers) + len(part) == len(job.rows):
+                self.characters -= job.size
             if isinstance(answers, Exception):
                 job.done(answers)
             elif not job.late:

@@ -92,7 +92,7 @@ ERRORS = {
     "415": "not application/json",
     "421": "the name in Host is not this server's",
     "422": "JSON, but of another shape; the message says where",
-    "429": "the queue is full; Retry-After says when to come back",
+    "429": "the queue is full, or the disk cannot keep pace; Retry-After says when to come back",
     "500": "a fault of the server; its log says more",
     "503": "not in time, not ready, or the disk could not keep it; try again",
 }
@@ -108,7 +108,7 @@ def _paths() -> dict[str, Any]:
         "Say that an answer is right, wrong, or should have been this label",
         {"201": _answer("on disk", _ref("Receipt")), "200": _answer("known already; or a list", noted),
          "409": _answer(ERRORS["409"], _ref("Receipt"))},
-        "408", "413", "422", "503", body="Feedback",
+        "408", "413", "422", "429", "503", body="Feedback",
     )  # fmt: skip
     kept = _op("What was answered, and what a person said", {"200": _answer("it", _ref("Kept"))}, "404")
     predict = _op(

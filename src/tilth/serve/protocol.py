@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Connection", "Exchange", "Limits", "body_of"]
+__all__ = ["Connection", "Exchange", "Limits", "Room", "body_of"]
 
 REASONS = {
     200: "OK", 201: "Created", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
@@ -40,6 +40,7 @@ class Limits:
     read : seconds that a request may take to arrive, and an answer to be taken.
     idle : seconds that a connection may stay without a request.
     connections : at once; more are turned away.
+    memory : bytes of all bodies that are on their way together.
     """
 
     head: int = 16_384
@@ -47,6 +48,15 @@ class Limits:
     read: float = 10.0
     idle: float = 75.0
     connections: int = 2_000
+    memory: int = 256_000_000
+
+
+class Room:
+    """The connections that there are, and the bytes of the bodies that they are reading."""
+
+    def __init__(self) -> None:
+        self.members: set[Connection] = set()
+        self.bytes = 0
 
 
 def body_of(value: Any) -> bytes:
@@ -118,8 +128,9 @@ class Connection(asyncio.Protocol):
     ----------
     parser : makes an httptools.HttpRequestParser.
     handle : takes a complete request.
+    admit : says why a request is refused before its body comes, or None.
     finished : is told of each answer that was sent.
-    members : set of all connections; this one enters and leaves it.
+    room : of all connections; this one enters and leaves it.
     now : clock that never goes back, seconds.
     """
 
@@ -127,16 +138,16 @@ class Connection(asyncio.Protocol):
         self,
         parser: Callable[[Connection], Any],
         handle: Callable[[Exchange], None],
+        admit: Callable[[Exchange], tuple[int, str] | None],
         finished: Callable[[Exchange], None],
-        members: set[Connection],
+        room: Room,
         *,
         limits: Limits,
         now: Callable[[], float],
     ) -> None:
-        self.parser, self.make_parser = parser(self), parser
-        self.handle, self.finished, self.members, self.limits, self.now = (
-            handle, finished, members, limits, now,
-        )  # fmt: skip
+        self.parser, self.admit = parser(self), admit
+        self.handle, self.finished, self.room, self.limits, self.now = handle, finished, room, limits, now
+        self._held = 0
         self.waiting: deque[Exchange] = deque()
         self.transport: asyncio.Transport | None = None
         self.since = now()
@@ -149,6 +160,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
         self._size = self._head = 0
+        self.room.bytes -= self._held
+        self._held = 0
         self._current: Exchange | None = None
 
     # what asyncio calls
@@ -158,14 +171,15 @@ class Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
-        if len(self.members) >= self.limits.connections:
+        if len(self.room.members) >= self.limits.connections:
             self._refuse(503, f"there are {self.limits.connections} connections already; use one again")
             return
-        self.members.add(self)
+        self.room.members.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone; what it asked for is not sent."""
-        self.members.discard(self)
+        self.room.members.discard(self)
+        self._reset()
         self.closing = True
         self.waiting.clear()
         self.transport = None
@@ -235,6 +249,10 @@ class Connection(asyncio.Protocol):
         self._current = Exchange(self, method, self._url, self._headers)
         self._current.keep = self.parser.should_keep_alive() and not self.parser.should_upgrade()
         self._size = 0
+        if (length and length != b"0") or b"transfer-encoding" in self._headers:
+            refused = self.admit(self._current)
+            if refused is not None:
+                raise _Wrong(*refused)
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and self.transport:
             if self.waiting:  # its place among the answers is not reached yet: the body comes without it
                 return
@@ -245,6 +263,10 @@ class Connection(asyncio.Protocol):
         self._size += len(part)
         if self._size > self.limits.body:
             raise _Wrong(413, f"a body has at most {self.limits.body:,} bytes")
+        self._held += len(part)
+        self.room.bytes += len(part)
+        if self.room.bytes > self.limits.memory:
+            raise _Wrong(503, "too many bodies are on their way; try again")
         self._chunks.append(part)
 
     def on_message_complete(self) -> None:
@@ -309,7 +331,7 @@ class Connection(asyncio.Protocol):
         exchange.keep, exchange.method = False, "GET"
         exchange.path = exchange.path or "-"
         self.reading = False
-        self._current = None
+        self._reset()
         self.closing = True
         self.waiting.append(exchange)
         exchange.fail(status, words)

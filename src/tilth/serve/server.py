@@ -19,10 +19,9 @@ from tilth.serve.access import AccessLog
 from tilth.serve.app import App
 from tilth.serve.arms import Asked, Model
 from tilth.serve.batching import Batcher
-from tilth.serve.compare import counts
 from tilth.serve.guard import admin_token, guard
 from tilth.serve.metrics import Metrics
-from tilth.serve.protocol import Connection
+from tilth.serve.protocol import Connection, Room
 from tilth.serve.settings import Settings
 from tilth.serve.state import State, stamp
 from tilth.serve.swap import Stage, first
@@ -41,7 +40,6 @@ def serve(
     *,
     load: Callable[[str], Model],
     log: Callable[[str], object] | None = None,
-    compare: Callable[[State], dict[str, Any]] | None = None,
     started: Callable[[str, str], None] = lambda address, words: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is on its way.
@@ -51,7 +49,6 @@ def serve(
     asked : the releases.
     load : reads a bundle.
     log : takes the lines of the access log.
-    compare : makes the answer of GET /ab of the state; None counts answers.
     started : is told the address when requests are answered, and what else a person should know.
 
     Raises
@@ -61,7 +58,7 @@ def serve(
     Refused : others can reach the address and there are no tokens.
     """
     _need("httptools")
-    server = Server(asked, settings, load=load, log=log, compare=compare)
+    server = Server(asked, settings, load=load, log=log)
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     runner = asyncio.Runner(loop_factory=_loop())
@@ -93,12 +90,12 @@ class Server:
 
     def __init__(
         self, asked: Sequence[Asked], settings: Settings, *, load: Callable[[str], Model],
-        log: Callable[[str], object] | None = None, compare: Callable[[State], dict[str, Any]] | None = None,
+        log: Callable[[str], object] | None = None,
     ) -> None:  # fmt: skip
-        self.asked, self.settings, self.load, self.compare = asked, settings, load, compare or counts
+        self.asked, self.settings, self.load = asked, settings, load
         self.log = AccessLog(log if settings.access_log else None)
         self.metrics = Metrics()
-        self.members: set[Connection] = set()
+        self.room = Room()
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -135,9 +132,8 @@ class Server:
         app = App(
             settings, stage=stage, guard=guard(settings.host, settings.tokens, admin), batcher=batcher,
             writer=writer, state=reader, metrics=self.metrics, log=self.log, loop=loop,
-            compare=self.compare,
         )  # fmt: skip
-        app.connections = lambda: len(self.members)
+        app.connections = lambda: len(self.room.members)
         door = await self._listen(app)
         address = _address(door.sockets[0].getsockname())
         now = stamp(time.time())
@@ -166,7 +162,7 @@ class Server:
 
         def connection() -> Connection:
             return Connection(
-                parser, app.handle, app.finished, self.members, limits=limits, now=time.monotonic
+                parser, app.handle, app.admit, app.finished, self.room, limits=limits, now=time.monotonic
             )
 
         try:
@@ -186,25 +182,26 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            for connection in list(self.members):
+            for connection in list(self.room.members):
                 connection.sweep(now)
             app.batcher.expire(now)
             if self.settings.days and now >= forget:
                 forget = now + 3600.0
                 before = stamp(time.time() - self.settings.days * 86_400)
                 with contextlib.suppress(Exception):  # the next hour is as good
-                    await asyncio.to_thread(app.writer.state.forget, before)
+                    while await asyncio.to_thread(app.writer.state.forget, before):
+                        await asyncio.sleep(0.05)  # what people say is written in between
 
     async def _drain(self, door: asyncio.Server, app: App) -> None:
         """Take no more connections; finish what is on its way, for `grace` seconds at most."""
         assert self._loop is not None
         door.close()
         end = self._loop.time() + self.settings.grace
-        for connection in list(self.members):
+        for connection in list(self.room.members):
             connection.drain()
-        while (self.members or app.tasks) and self._loop.time() < end:
+        while (self.room.members or app.tasks) and self._loop.time() < end:
             await asyncio.sleep(0.01)
-        for connection in list(self.members):
+        for connection in list(self.room.members):
             if connection.transport is not None:
                 connection.transport.abort()
 

@@ -145,11 +145,17 @@ class State:
         with self._transaction() as c:
             c.execute("INSERT OR REPLACE INTO settings VALUES(?,?)", (name, value))
 
-    def forget(self, before: str) -> int:
-        """Delete answers older than a time stamp that no feedback or question is about; returns how many."""
+    def forget(self, before: str, most: int = 5_000) -> int:
+        """Delete answers older than a time stamp that no feedback or question is about.
+
+        Returns
+        -------
+        How many; call it again until it is 0: a writer waits for no more than `most` at once.
+        """
         free = "id NOT IN (SELECT answer FROM feedback) AND id NOT IN (SELECT answer FROM escalations)"
+        old = f"SELECT id FROM answers WHERE id < ? AND {free} LIMIT ?"
         with self._transaction() as c:
-            return c.execute(f"DELETE FROM answers WHERE id < ? AND {free}", (_first_id(before),)).rowcount
+            return c.execute(f"DELETE FROM answers WHERE id IN ({old})", (_first_id(before), most)).rowcount
 
     def setting(self, name: str) -> str | None:
         """A remembered setting; None where there is none."""

@@ -18,7 +18,7 @@ __all__ = ["Writer"]
 
 LAZY = 0.05
 MOST = 50_000
-"""Answers that may wait to be written."""
+"""Answers, and pieces of feedback, that may wait to be written."""
 AT_ONCE = 2_000
 
 Done = Callable[[Receipt | TilthError], None]
@@ -68,6 +68,10 @@ class Writer(threading.Thread):
             self._escalate += [a.id for a in answers]
             self._then.append(then)
         self._wake()
+
+    def room(self, n: int) -> bool:
+        """Whether n more pieces of feedback may wait."""
+        return len(self._said) + n <= MOST
 
     def said(self, said: Said, done: Done) -> None:
         """Take feedback in; `done` is called when it is on disk, or cannot be."""

@@ -53,7 +53,7 @@ def test_what_waits_is_one_batch(tmp_path, slow):
         batcher._slow["id-x"] = slow
         found = await asyncio.gather(*(put(arm, [f"{i}"]) for i in range(200)))
         assert all(len(a) == 1 for a in found)
-        assert batcher.rows == 0
+        assert batcher.rows == batcher.characters == 0
 
     run(work)
     assert release.largest == 64
@@ -95,7 +95,6 @@ def test_too_much_is_turned_away_and_an_idle_server_takes_any_request(tmp_path):
     async def work(batcher, put):
         batcher._slow["id-x"] = False
         waiting = [put(arm, ["a"] * 50)]  # more rows than may wait, but nothing else does
-        waiting += [put(arm, ["a"]) for _ in range(0)]
         with pytest.raises(Busy):
             put(arm, ["a"])
         await waiting[0]
@@ -106,6 +105,19 @@ def test_too_much_is_turned_away_and_an_idle_server_takes_any_request(tmp_path):
         await asyncio.gather(*waiting)
 
     run(work, Queue(requests=5, rows=40))
+
+
+def test_characters_that_wait_are_bounded(tmp_path):
+    arm, _ = make(tmp_path)
+
+    async def work(batcher, put):
+        batcher._slow["id-x"] = False
+        first = put(arm, ["a" * 60])
+        with pytest.raises(Busy):
+            put(arm, ["a" * 41])
+        await asyncio.gather(first, put(arm, ["a" * 40]))
+
+    run(work, Queue(text=100))
 
 
 def test_a_slow_model_has_a_short_queue(tmp_path):
@@ -130,7 +142,7 @@ def test_a_row_that_breaks_the_model_fails_its_own_request(tmp_path):
         bad, good = put(arm, ["a", "break", *["b"] * 100]), put(arm, ["c"])
         assert len(await good) == 1
         assert isinstance(await bad, ValueError)
-        assert batcher.rows == 0
+        assert batcher.rows == batcher.characters == 0
         assert len(await put(arm, ["d"])) == 1
 
     run(work)
@@ -145,8 +157,10 @@ def test_a_request_is_given_up_also_while_the_model_hangs(tmp_path):
         batcher.expire(float("inf"))
         assert isinstance(await first, TimeoutError)
         assert isinstance(await second, TimeoutError)
+        assert batcher.stuck
         await asyncio.sleep(0.5)
-        assert batcher.rows == 0
+        assert not batcher.stuck
+        assert batcher.rows == batcher.characters == 0
         assert len(await put(arm, ["c"])) == 1
 
     run(work)
@@ -167,6 +181,6 @@ def test_shadows_come_last_and_not_without_end(tmp_path):
         await asyncio.gather(shadow, answer)
         await asyncio.sleep(0)
         assert order == ["answer", "shadow"]
-        assert batcher.shadow_rows == 0
+        assert batcher.shadow_rows == batcher.characters == 0
 
     run(work, Queue(rows=40))
