@@ -14,6 +14,8 @@ RUNS = (
     ["labels.py"],
     ["reviews.py"],
     ["review_page.py"],
+    ["map.py"],
+    ["map_page.py"],
     ["gains.py"],
     ["copies.py", "5450", "54500"],
     ["linkage.py"],

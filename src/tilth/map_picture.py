@@ -29,27 +29,30 @@ class Territory:
     tone : (c,) number of the colour of each class; classes side by side have different ones.
     anchor : (c, 2) where a class is densest; NaN for a class without rows.
     rows : (c,) rows of each class.
+    gathered : (c,) share of its rows around the anchor, 0 to 1; a class all over the map has no place of its own.
     """
 
     tone: np.ndarray
     anchor: np.ndarray
     rows: np.ndarray
+    gathered: np.ndarray
 
 
-def territory(xy: np.ndarray, given: np.ndarray, classes: int, *, tones: int = len(TONES)) -> Territory:
+def territory(xy: np.ndarray, given: np.ndarray, classes: int, *, tones: int = 6) -> Territory:
     """Colours and places of classes.
 
     Parameters
     ----------
     xy : (n, 2) positions, from -1 to 1.
     given : (n,) class numbers, -1 for none.
-    tones : number of colours, fewer than there are classes on most maps.
+    tones : number of colours where there are more than `TONES` classes; fewer are told apart more easily.
     """
     known = np.flatnonzero(given >= 0)
     rows = np.bincount(given[known], minlength=classes)
-    return Territory(
-        _tones(_beside(xy[known], given[known], classes), rows, tones), _anchors(xy, given, rows), rows
-    )
+    tones = classes if classes <= len(TONES) else tones
+    tone = _tones(_beside(xy[known], given[known], classes), rows, tones)
+    anchor, gathered = _anchors(xy, given, rows)
+    return Territory(tone, anchor, rows, gathered)
 
 
 def _beside(xy: np.ndarray, given: np.ndarray, classes: int) -> sp.csr_matrix:
@@ -78,9 +81,9 @@ def _tones(beside: sp.csr_matrix, rows: np.ndarray, tones: int) -> np.ndarray:
     return out
 
 
-def _anchors(xy: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The mean of the rows in and around the fullest cell of each class."""
-    out = np.full((len(rows), 2), np.nan)
+def _anchors(xy: np.ndarray, given: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the rows in and around the fullest cell of each class, and which share they are."""
+    out, share = np.full((len(rows), 2), np.nan), np.zeros(len(rows))
     order = np.argsort(given, kind="stable")
     order = order[given[order] >= 0]
     cell = np.clip(((xy + 1.0) * (CELLS / 2)).astype(np.int64), 0, CELLS - 1)
@@ -94,8 +97,8 @@ def _anchors(xy: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndarray:
         )
         best = np.unravel_index(np.argmax(around + count[1:-1, 1:-1]), (CELLS, CELLS))
         inside = (np.abs(cell[part] - np.array(best)) <= 1).all(axis=1)
-        out[c] = xy[part[inside]].mean(axis=0)
-    return out
+        out[c], share[c] = xy[part[inside]].mean(axis=0), inside.mean()
+    return out, share
 
 
 def png(xy: np.ndarray, tone: np.ndarray, *, size: int = 1_200) -> bytes:

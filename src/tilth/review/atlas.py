@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,7 @@ class _Sheet:
     done: int = 0
     total: int = 1
     ready: bool = False
+    seconds: float = 0.0
     measured: Faithfulness | None = None
 
 
@@ -75,16 +77,18 @@ class Atlas:
         body = chart.to_json() | {
             "state": "ready" if sheet.ready else "failed" if self._error else "unfolding",
             "error": self._error,
-            "step": "", "done": sheet.done, "total": sheet.total, "drawn": sheet.drawn,
+            "step": "", "done": sheet.done, "total": sheet.total, "seconds": round(sheet.seconds, 2), "drawn": sheet.drawn,
             "faithfulness": None if sheet.measured is None else sheet.measured.to_json(),
             "slices": [{"name": n, "expression": e} for n, e in config.slices.items()],
         }  # fmt: skip
+        columns = (chart.classes, places.rows, places.tone, places.gathered, places.anchor.tolist())
         body["classes"] = [
-            {"name": name, "rows": int(rows), "tone": int(tone), "x": _place(x), "y": _place(y)}
-            for name, rows, tone, (x, y) in zip(
-                chart.classes, places.rows, places.tone, places.anchor.tolist(), strict=True
-            )
-        ]
+            {
+                "name": name, "rows": int(rows), "tone": int(tone), "gathered": round(float(share), 3),
+                "x": _place(x), "y": _place(y),
+            }
+            for name, rows, tone, share, (x, y) in zip(*columns, strict=True)
+        ]  # fmt: skip
         return body
 
     def points(self) -> bytes:
@@ -163,7 +167,9 @@ class Atlas:
                     sheet.drawn += 1
                     self._sheet = sheet
 
+            began = time.monotonic()
             sheet.xy = maps.positions(self.desk.project.workspace, found.view, watch=watch)
+            sheet.seconds = time.monotonic() - began
             sheet.ready, sheet.drawn, self._sheet = True, sheet.drawn + 1, sheet
             sheet.measured = faithfulness(found.view.features, sheet.xy, found.view.signals.labels)
         except Exception as error:  # a thread has nobody above it: the page has to say what went wrong

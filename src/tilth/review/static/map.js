@@ -4,7 +4,7 @@ import { around, Cells, DISAGREES, hasLabel, inside, JUDGED, packed, read, unpac
 import { colour, mix, names, Painter } from "./map_draw.js";
 import { drawChosen, drawClasses, drawLegend, drawList, openRow } from "./map_side.js";
 
-const POLL = 1000, MARGIN = 0.93, TONES = 8;
+const POLL = 1000, MARGIN = 0.93, TONES = 8, GATHERED = 0.4;
 const points = at("points"), over = at("over"), painter = new Painter(points);
 
 /** What is shown; `view` is the middle and how many times nearer than the whole. */
@@ -43,6 +43,7 @@ async function load() {
     const about = await api("/map");
     const drawn = map.about?.drawn;
     at("map-page").dataset.state = about.state;
+    at("list-box").hidden = !about.rows;
     at("map-page").setAttribute("aria-busy", String(about.state === "reading" || about.state === "unfolding"));
     wait(about);
     if (about.rows && (about.drawn !== drawn || about.version !== map.about?.version)) {
@@ -184,6 +185,8 @@ function draw() {
   painter.draw(map.rows, view, look);
   drawOver(view);
   window.tilthFrame = performance.now() - began;
+  window.tilthFirst ??= performance.now();
+  if (window.tilthLasso && !window.tilthLasso.painted) window.tilthLasso.painted = performance.now() - window.tilthLasso.began;
 }
 
 function drawOver(view) {
@@ -192,8 +195,9 @@ function drawOver(view) {
   const place = (x, y) => [(x - view.cx) * view.scale + width / 2, height / 2 - (y - view.cy) * view.scale];
   if (map.names && map.colour === "label" || map.focus) {
     const places = map.about.classes
-      .filter((c) => c.x !== null && (!map.focus || c.name === map.focus))
-      .sort((a, b) => b.rows - a.rows)
+      // a class that is all over the map has no place; nearer, what is left of it has one
+      .filter((c) => c.x !== null && (map.focus ? c.name === map.focus : c.gathered * map.view.zoom > GATHERED))
+      .sort((a, b) => b.rows * b.gathered - a.rows * a.gathered)
       .map((c) => ({ x: c.x, y: c.y, name: visible(c.name), colour: css("--text") }));
     names(pen, places, view, { ratio: r, halo: css("--card") });
   }
@@ -359,7 +363,7 @@ over.addEventListener("pointerup", (event) => {
   over.classList.remove("dragging");
   if (was.lasso && was.moved) {
     const began = performance.now(), mask = inside(map.rows.x, map.rows.y, loop);
-    window.tilthLasso = { ms: performance.now() - began, polygon: loop };
+    window.tilthLasso = { began, ms: performance.now() - began, polygon: loop };
     loop = [];
     map.circle = 0;
     choose(mask);

@@ -118,7 +118,7 @@ export class Painter {
 /** Names at their places, those with most rows first; one that would lie on another is left out. */
 export function names(context, places, view, look) {
   const { width, height } = context.canvas, taken = [];
-  context.font = `600 ${Math.round(12.5 * look.ratio)}px system-ui, sans-serif`;
+  context.font = `600 ${Math.round(12 * look.ratio)}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineJoin = "round";
