@@ -45,11 +45,11 @@ def territory(xy: np.ndarray, given: np.ndarray, classes: int, *, tones: int = 6
     ----------
     xy : (n, 2) positions, from -1 to 1.
     given : (n,) class numbers, -1 for none.
-    tones : number of colours where there are more than `TONES` classes; fewer are told apart more easily.
+    tones : number of colours where there are many classes; few are told apart more easily.
     """
     known = np.flatnonzero(given >= 0)
     rows = np.bincount(given[known], minlength=classes)
-    tones = classes if classes <= len(TONES) else tones
+    tones = min(classes, len(TONES)) if classes <= 2 * len(TONES) else tones
     tone = _tones(_beside(xy[known], given[known], classes), rows, tones)
     anchor, gathered = _anchors(xy, given, rows)
     return Territory(tone, anchor, rows, gathered)

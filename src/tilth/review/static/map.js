@@ -4,7 +4,7 @@ import { around, Cells, DISAGREES, hasLabel, inside, JUDGED, packed, read, unpac
 import { colour, mix, names, Painter } from "./map_draw.js";
 import { drawChosen, drawClasses, drawLegend, drawList, openRow } from "./map_side.js";
 
-const POLL = 1000, MARGIN = 0.93, TONES = 8, GATHERED = 0.4;
+const POLL = 1000, MARGIN = 0.93, TONES = 8, GATHERED = 0.4, FEW = 16;
 const points = at("points"), over = at("over"), painter = new Painter(points);
 
 /** What is shown; `view` is the middle and how many times nearer than the whole. */
@@ -194,9 +194,10 @@ function drawOver(view) {
   pen.clearRect(0, 0, width, height);
   const place = (x, y) => [(x - view.cx) * view.scale + width / 2, height / 2 - (y - view.cy) * view.scale];
   if (map.names && map.colour === "label" || map.focus) {
+    const few = map.about.classes.length <= FEW;
     const places = map.about.classes
       // a class that is all over the map has no place; nearer, what is left of it has one
-      .filter((c) => c.x !== null && (map.focus ? c.name === map.focus : c.gathered * map.view.zoom > GATHERED))
+      .filter((c) => c.x !== null && (map.focus ? c.name === map.focus : few || c.gathered * map.view.zoom > GATHERED))
       .sort((a, b) => b.rows * b.gathered - a.rows * a.gathered)
       .map((c) => ({ x: c.x, y: c.y, name: visible(c.name), colour: css("--text") }));
     names(pen, places, view, { ratio: r, halo: css("--card") });

@@ -53,6 +53,7 @@ export function drawClasses() {
     item.addEventListener("click", () => focusOn(name));
     return item;
   }));
+  at("class-list").classList.toggle("plain-dots", map.colour !== "label");
   if (found.length) at("class-search").setAttribute("aria-activedescendant", `class-${picked}`);
   else {
     at("class-search").removeAttribute("aria-activedescendant");
