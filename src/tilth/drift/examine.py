@@ -20,6 +20,8 @@ __all__ = ["Drift", "examine"]
 
 LABEL, AT_RANDOM = 40, 10
 """Rows to label, and how many of them are drawn from all new rows alike."""
+RARE = 0.005
+"""Share of known rows with a word below which rows with it are unlike any known one."""
 POINTS = 200
 """Points of the curve of the confidence."""
 
@@ -103,7 +105,7 @@ def examine(
     moved = any(t.name == "(predicted label)" and t.drifted for t in tests)
     guess = None
     if len(known.probabilities):
-        unlike = len(rows) / max(len(new), 1)
+        unlike = _unlike(rushes) / max(len(new), 1)
         guess = estimate(known, new, domain, labels_moved=moved, unlike=unlike)
     drifted = told or dip.alarm is not None or bool(rushes) or any(t.drifted for t in tests)
     label = _to_label(new, rows, np.random.default_rng(seed)) if drifted else []
@@ -147,6 +149,12 @@ def _rows(new: Sample, domain: Domain | None, rushes: Sequence[Surge]) -> list[i
     return list(found)
 
 
+def _unlike(rushes: Sequence[Surge]) -> int:
+    """New rows with a word in a rush that hardly any known row has."""
+    new_words = [s.rows for s in rushes if s.kind == "word" and s.before < RARE]
+    return len(np.unique(np.concatenate(new_words))) if new_words else 0
+
+
 def _to_label(new: Sample, rows: Sequence[int], rng: np.random.Generator) -> list[int]:
     """Up to forty rows: drifted ones, spread evenly, and ten drawn from all new rows alike."""
     at_random = min(len(new), LABEL if not rows else max(AT_RANDOM, LABEL - len(rows)))
@@ -181,6 +189,7 @@ def _surge(s: Surge, new: Sample) -> dict[str, Any]:
         "before": s.before,
         "now": s.now,
         "rows": len(s.rows),
+        "unsure": s.unsure,
         "examples": texts,
     }
 
@@ -189,8 +198,9 @@ def _words(d: Drift) -> list[str]:
     """What happened, the most useful first."""
     out = []
     for s in d.surges:
+        of = "unsure rows with" if s["unsure"] else "rows with"
         out.append(
-            f"rows with {s['expression']} come in a rush: {s['now']:.1%} of the rows from row "
+            f"{of} {s['expression']} come in a rush: {s['now']:.1%} of the rows from row "
             f"{s['began'] + 1:,} on, {s['before']:.1%} before"
         )
     if d.fall["alarm"] is not None:

@@ -32,6 +32,8 @@ STEP, WINDOWS = 25, (2, 4, 8, 16)
 """Rows between looks, and windows in steps."""
 LEAST, MOST_VALUES = 4, 200
 """Rows with a word below which nothing is tested; values of a column that are looked at."""
+SCORED, UNSURE = 200, 0.25
+"""Known rows with answers that are wanted, and the share of them of which the model counts as unsure."""
 KNOWN, NEW = 50_000, 100_000
 """Rows looked at: the newest ones."""
 SHOWN = 5
@@ -50,6 +52,7 @@ class Surge:
     p : corrected p value.
     before, now : share of the rows before and in the window.
     rows : positions of the new rows from `began` on that have it.
+    unsure : whether only rows of which the model is unsure were counted.
     """
 
     expression: str
@@ -60,37 +63,65 @@ class Surge:
     before: float
     now: float
     rows: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """Which of g words and values each row has; known rows first."""
-
-    cells: sp.csr_matrix
-    name: Any
+    unsure: bool = False
 
 
 def surges(known: Sample, new: Sample, *, level: float, horizon: int = 10_000) -> list[Surge]:
     """What came in a rush, the earliest alarm first, at most five that have few rows in common.
 
+    Half of the error goes to all rows, half to the rows of which the model is unsure: a new class made of
+    known words stands out there, because among these rows its words are rare.
+
     Parameters
     ----------
     level : probability of any false surge within `horizon` new rows.
     """
-    from scipy.special import betainc
-
     m, n = min(len(known), KNOWN), min(len(new), NEW)
     skipped = len(new) - n
     if n < WINDOWS[0] * STEP or m == 0:
         return []
     cells, name = _cells(known, new, m, n)
-    steps = n // STEP
-    old = np.asarray(cells[:m].sum(axis=0)).ravel()
-    each = _by_step(cells[m : m + steps * STEP], steps)
+    doubtful = _unsure(known, new, cells, m, n)
+    part = level if doubtful is None else level / 2
+    found = {(g, 0): s for g, s in _scan(cells[:m], cells[m:], part, horizon).items()}
+    tables = [cells[m:].tocsc()]
+    if doubtful is not None:
+        found |= {(g, 1): s for g, s in _scan(*doubtful, part, horizon).items()}
+        tables.append(doubtful[1].tocsc())
+    out: list[Surge] = []
+    for (g, which), s in sorted(found.items(), key=lambda x: (x[1].alarm, x[1].p)):
+        columns = tables[which]
+        rows = np.sort(columns.indices[columns.indptr[g] : columns.indptr[g + 1]])
+        rows = rows[rows >= s.began] + skipped
+        if len(out) < SHOWN and not any(_alike(rows, x.rows) for x in out):
+            kind, expression = name(g)
+            at = s.alarm + skipped, s.began + skipped
+            out.append(Surge(expression, kind, *at, s.p, s.before, s.now, rows, which == 1))
+    return out
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The first window in which a word came in a rush."""
+
+    p: float
+    alarm: int
+    began: int
+    before: float
+    now: float
+
+
+def _scan(known: sp.csr_matrix, new: sp.csr_matrix, level: float, horizon: int) -> dict[int, _Seen]:
+    """Column number to where it was first too frequent."""
+    from scipy.special import betainc
+
+    m, steps = known.shape[0], new.shape[0] // STEP
+    old = np.asarray(known.sum(axis=0)).ravel()
+    total = np.cumsum(_by_step(new[: steps * STEP], steps), axis=0, dtype=np.int32)
     looks = sum(2 * horizon / (w * STEP) for w in WINDOWS)
-    tests = max(int((np.asarray(cells.sum(axis=0)).ravel() >= LEAST).sum()), 500) * looks
-    total = np.cumsum(each, axis=0, dtype=np.int32)
-    found: dict[int, tuple[float, int, int, float, float]] = {}
+    often = old + np.asarray(new.sum(axis=0)).ravel() >= LEAST
+    tests = max(int(often.sum()), 500) * looks
+    found: dict[int, _Seen] = {}
     for end in range(1, steps + 1):
         for width in WINDOWS:
             if width > end:
@@ -102,19 +133,27 @@ def surges(known: Sample, new: Sample, *, level: float, horizon: int = 10_000) -
             rest, size = old[at] + earlier[at], m + start * STEP
             p = betainc(k[at], rest + 1.0, width * STEP / (width * STEP + size)) * tests
             for i in np.flatnonzero(p <= level).tolist():
-                g = int(at[i])
-                if g not in found:
+                if (g := int(at[i])) not in found:
                     shares = float(rest[i] / size), float(k[g] / (width * STEP))
-                    found[g] = (float(p[i]), end * STEP - 1, start * STEP, *shares)
-    columns = cells[m:].tocsc()
-    out: list[Surge] = []
-    for g, (p_value, alarm, began, before, now) in sorted(found.items(), key=lambda x: (x[1][1], x[1][0])):
-        rows = np.sort(columns.indices[columns.indptr[g] : columns.indptr[g + 1]])
-        rows = rows[rows >= began] + skipped
-        if len(out) < SHOWN and not any(_alike(rows, s.rows) for s in out):
-            kind, expression = name(g)
-            out.append(Surge(expression, kind, alarm + skipped, began + skipped, p_value, before, now, rows))
-    return out
+                    found[g] = _Seen(float(p[i]), end * STEP - 1, start * STEP, *shares)
+    return found
+
+
+def _unsure(
+    known: Sample, new: Sample, cells: sp.csr_matrix, m: int, n: int
+) -> tuple[sp.csr_matrix, sp.csr_matrix] | None:
+    """Cells of scored known rows and of new rows, emptied where the model is sure; None where too few."""
+    scored = known.scored - (len(known) - m)
+    scored = scored[scored >= 0]
+    if len(scored) < SCORED or not len(new.probabilities):
+        return None
+    sure = known.confidence[-len(scored) :]
+    bar = float(np.quantile(sure, UNSURE))
+    old = sp.diags((sure <= bar).astype(np.float32)) @ cells[scored]
+    late = sp.diags((new.confidence[-n:] <= bar).astype(np.float32)) @ cells[m:]
+    old.eliminate_zeros()
+    late.eliminate_zeros()
+    return old.tocsr(), late.tocsr()
 
 
 def _alike(a: np.ndarray, b: np.ndarray) -> bool:
