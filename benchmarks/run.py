@@ -20,6 +20,8 @@ RUNS = (
     ["copies.py", "5450", "54500"],
     ["linkage.py"],
     ["experiments.py"],
+    ["drift.py"],
+    ["fleet.py"],
     ["improve.py", "clean"],
     ["improve.py", "banking", "1", "2", "3"],
 )

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     _review_verbs(group("people who review and label"))
     _annotator_verbs(group("people who review and label"))
     _slice_verbs(group("a closer look"))
-    _monitor_verbs(group("in service"))
+    _monitor_verbs(group("in service"), group("in service", project=False))
     _version_verbs(group("versions"))
     _release_verbs(group("releases"), group("releases", project=False))
     _serving_verbs(group("releases"), group("releases", project=False))
@@ -297,8 +297,8 @@ def _slice_verbs(verb: Verb) -> None:
     p.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page")
 
 
-def _monitor_verbs(verb: Verb) -> None:
-    """Verbs about what comes in while a model serves."""
+def _monitor_verbs(verb: Verb, free: Verb) -> None:
+    """Verbs about what comes in while a model serves; `free` are those that concern no project."""
     p = verb("drift", "whether new rows are like the known ones, what changed, which rows to label")
     p.add_argument("file", help="new rows (CSV, JSON Lines, Parquet ...), or the state of tilth serve")
     against = "rows to compare with (default: those that the project was made with)"
@@ -316,6 +316,11 @@ def _monitor_verbs(verb: Verb) -> None:
     p.add_argument("--label", metavar="LABEL", help="with --answer: the right label")
     p.add_argument("--person", default="person", metavar="NAME", help="with --answer: who says so; recorded")
     p.add_argument("--limit", type=_count, default=10, metavar="N", help="questions to show (default 10)")
+    p = free("fleet", "many projects in one folder: which are broken, drifted, waiting or stale")
+    p.add_argument("folder", nargs="?", default=".", metavar="DIR", help="default: this folder")
+    every = "for each project: patches of new feedback, drift of its traffic, audit of a new head"
+    p.add_argument("--pass", action="store_true", dest="nightly", help=every)
+    p.add_argument("--limit", type=_count, default=40, metavar="N", help="projects to show (default 40)")
 
 
 def _patch_verbs(verb: Verb) -> None:

@@ -18,7 +18,7 @@ from tilth.cli import parser
 from tilth.project import Project
 
 ROOT = Path(__file__).parents[2]
-NOT_METHODS = {"example", "plugins", "predict", "serve", "swap"}
+NOT_METHODS = {"fleet", "example", "plugins", "predict", "serve", "swap"}
 """Verbs that concern no project."""
 
 

@@ -136,6 +136,7 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "duplicates", js("duplicates", "--threshold", "0.55", *p, cwd=work)
     fresh = [(i, t + (" solar roof" if n > 60 else ""), x, y) for n, (i, t, x, y) in enumerate(lines(160, 5))]
     write(work / "fresh.csv", fresh, header=("id", "text"))
+    yield "fleet", js("fleet", ".", cwd=work)
     yield "drift", js("drift", "fresh.csv", "--out", "l.csv", *p, cwd=work)
     proposals = js("propose", *p, cwd=work)
     yield "propose", proposals

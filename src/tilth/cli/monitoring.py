@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tilth.arguments import parser
-from tilth.cli.console import open_project, out
+from tilth.cli.console import open_project, out, progress_bars
 
 __all__ = ["VERBS"]
 
@@ -48,8 +48,22 @@ def _escalations(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fleet(options: argparse.Namespace) -> int:
+    from tilth.fleet import fleet, nightly
+    from tilth.report import fleet as show
+
+    if options.nightly:
+        with progress_bars() as report:
+            found = nightly(options.folder, progress=report)
+    else:
+        found = fleet(options.folder)
+    out(options, found.to_json(), partial(show.fleet, limit=options.limit))
+    return int(options.nightly and found.counts["broken"] > 0)
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "drift": _drift,
     "monitor": _monitor,
     "escalations": _escalations,
+    "fleet": _fleet,
 }
