@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tilth.trial.record import Trial
 
 __all__ = [
-    "accept", "line", "measure", "on_record", "put_on_record", "read", "rebase", "reject", "revert",
+    "accept", "line", "measure", "on_record", "part", "put_on_record", "read", "rebase", "reject", "revert",
     "standing", "trial_of",
 ]  # fmt: skip
 
@@ -158,6 +159,19 @@ def rebase(ws: Workspace, ref: str) -> PatchInfo:
         reason = f"by patch {new.id}"
         ws.store.set_patch_state(old.id, "superseded", reason=reason, author="", now=ws.clock())
     return new
+
+
+def part(ws: Workspace, ref: str, rows: Collection[str], *, without: bool, author: str) -> PatchInfo:
+    """A part of a patch as a patch of its own; see `Project.part_of`."""
+    whole, asked = ws.store.patch(ref), set(rows)
+    known = {op.row_id for op in whole.ops}
+    if unknown := sorted(asked - known):
+        raise NotFound(f"patch {whole.id} changes no row {unknown[0]!r}; see: tilth patch {whole.id}")
+    kept = known - asked if without else asked
+    if not kept or kept == known:
+        many = "all" if kept else "none"
+        raise InputError(f"that keeps {many} of the {len(known):,} changes of patch {whole.id}; keep a part")
+    return put_on_record(ws, replace(patches.keep(whole, kept), author=author, created=ws.clock()))
 
 
 def accept(ws: Workspace, ref: str | Patch, *, force: str, author: str, reason: str = "") -> Version:

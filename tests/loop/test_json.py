@@ -143,6 +143,7 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "patches", js("patches", *p, cwd=work)
     first = proposals[0]["id"]
     yield "rebase", js("rebase", first, *p, cwd=work)
+    yield "comment", js("comment", first, "looks right", "--author", "ana", *p, cwd=work)
     yield "patch", js("patch", first, *p, cwd=work)
     yield "patch", js("patch", first, "--out", "f.jsonl", *p, cwd=work)
     yield "trial", tilth("trial", first, "--json", *p, cwd=work).json
@@ -153,6 +154,8 @@ def outputs(work: Path) -> Iterator[tuple[str, Any]]:
     yield "ledger", js("ledger", *p, cwd=work)
     log = js("log", *p, cwd=work)
     yield "log", log
+    yield "log", js("log", "--scores", *p, cwd=work)
+    yield "restore", js("restore", "train@1", "--preview", *p, cwd=work)
     yield "revert", js("revert", log["versions"][-1]["patch"], *p, cwd=work)
     yield "accept", js("accept", first, "--force", "to see", *p, cwd=work)
     yield "diff", js("diff", "train~1", "train", *p, cwd=work)

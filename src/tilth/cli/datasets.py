@@ -6,7 +6,6 @@ import argparse
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from tilth.arguments import parser
@@ -85,22 +84,23 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _log(options: argparse.Namespace) -> int:
-    from tilth.report import terminal
+    from tilth.report import history, terminal
 
     with open_project(options) as project:
         versions = [asdict(v) for v in project.log(options.dataset)]
+        if options.scores:
+            body = {"dataset": options.dataset, "versions": project.history(options.dataset)}
+            out(options, body, history.scores)
+            return 0
         out(options, {"dataset": options.dataset, "versions": versions}, terminal.log)
     return 0
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from tilth.patch import op_json
     from tilth.report import terminal
 
     with open_project(options) as project:
-        ops = [op_json(op) for op in islice(project.diff(options.a, options.b), options.limit)]
-        counts = project.diff_counts(options.a, options.b)
-        body = {"a": options.a, "b": options.b, "counts": counts, "ops": ops, "shown": len(ops)}
+        body = project.compare(options.a, options.b, start=options.start, count=options.limit)
         out(options, body, terminal.diff)
     return 0
 

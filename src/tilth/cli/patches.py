@@ -65,7 +65,12 @@ def _patch(options: argparse.Namespace) -> int:
     from tilth.patch import render
 
     with open_project(options) as project:
-        if options.out:
+        if options.only or options.without:
+            rows, author = options.only or options.without, options.author
+            _proposals(
+                options, [project.part_of(options.patch, rows, without=not options.only, author=author)]
+            )
+        elif options.out:
             written(options, project.write_patch(options.patch, options.out))
         else:
             lines = render(project.patch(options.patch))
@@ -133,6 +138,30 @@ def _rebase(options: argparse.Namespace) -> int:
     return 0
 
 
+def _comment(options: argparse.Namespace) -> int:
+    from tilth.report import history
+
+    with open_project(options) as project:
+        if options.text is not None:
+            body = project.comment(options.patch, options.text, author=options.author)
+        else:
+            found = project.comments(options.patch)
+            body = {"patch": project.workspace.store.patch_info(options.patch).id, "comments": found}
+    out(options, body, history.comments)
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from tilth.report import history
+
+    with open_project(options) as project:
+        body = {"would": project.would_restore(options.version)}
+        if not options.preview:
+            body["version"] = asdict(project.restore(options.version, author=options.author))
+    out(options, body, history.restored)
+    return 0
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "audit": _audit,
     "propose": _propose,
@@ -143,4 +172,6 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "reject": _reject,
     "revert": _revert,
     "rebase": _rebase,
+    "comment": _comment,
+    "restore": _restore,
 }

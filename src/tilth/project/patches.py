@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
 from tilth import patch as patches
@@ -61,6 +62,74 @@ class PatchVerbs(Opened):
     def write_patch(self, ref: str, path: str | Path) -> Path:
         """Write a patch as a JSON Lines file that can be edited and put in a git pull request."""
         return write_text(Path(path), patches.render(self.patch(ref)))
+
+    def part_of(
+        self, ref: str, rows: Collection[str], *, without: bool = False, author: str = "person"
+    ) -> PatchInfo:
+        """Put a part of a patch on record as a patch of its own, which revises it.
+
+        Parameters
+        ----------
+        rows : ids of the rows whose change is kept; with `without`: of those whose change is left out.
+
+        Raises
+        ------
+        NotFound : the patch changes no such row.
+        InputError : nothing, or all of it, would be kept.
+        """
+        return decisions.part(self.workspace, ref, rows, without=without, author=author)
+
+    def comment(self, ref: str, text: str, *, author: str = "person", key: str = "") -> dict[str, Any]:
+        """Keep a comment on a patch; the same `key` again is kept once.
+
+        Raises
+        ------
+        InputError : it says nothing, or too much.
+        """
+        from tilth.comments import comment
+
+        return comment(self.workspace, ref, text, author=author, key=key)
+
+    def comments(self, ref: str) -> list[dict[str, Any]]:
+        """Comments on a patch, oldest first."""
+        from tilth.comments import comments
+
+        return comments(self.workspace, ref)
+
+    def history(self, dataset: str | None = None) -> list[dict[str, Any]]:
+        """Versions, oldest first, each with its patch and the scores that were measured before and after."""
+        from tilth.lineage import history
+
+        return history(self.workspace, dataset)
+
+    def compare(self, a: str, b: str, *, start: int = 0, count: int = 20, op: str = "") -> dict[str, Any]:
+        """What differs between two versions: counts, classes, the steps between, a page of the rows.
+
+        Parameters
+        ----------
+        start, count : which of the changed rows.
+        op : only relabel, drop, add or edit.
+        """
+        from tilth.lineage import between
+
+        return between(self.workspace, a, b, start=start, count=count, op=op)
+
+    def would_restore(self, ref: str) -> dict[str, Any]:
+        """What `restore` would do; nothing is changed."""
+        from tilth.lineage import would_restore
+
+        return would_restore(self.workspace, ref)
+
+    def restore(self, ref: str, *, author: str = "person") -> Version:
+        """Bring the rows of an earlier version back, as new versions: patches since then are undone.
+
+        Raises
+        ------
+        Refused : the data set has these rows already.
+        """
+        from tilth.lineage import restore
+
+        return restore(self.workspace, ref, author=author)
 
     def rebase(self, ref: str) -> PatchInfo:
         """The same ops on the present head, where they still fit; the old patch is superseded.

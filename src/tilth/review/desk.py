@@ -19,7 +19,7 @@ from tilth.review.set_desk import SetDesk
 from tilth.reviewers import DISAGREEMENTS, Reviewers
 from tilth.verdicts import DECISIONS, ROLES, Said, Verdict
 from tilth.worklist import Worklist, worklist
-from tilth.workspace import EVAL, TRAIN
+from tilth.workspace import TRAIN
 
 if TYPE_CHECKING:
     from tilth.project import Project
@@ -234,16 +234,6 @@ class Desk:
         """End the trial of a patch."""
         name = self.project.workspace.store.patch_info(ref).id
         return {"patch": name, **self.jobs.cancel(f"trial {name}")}
-
-    def history(self) -> list[dict[str, Any]]:
-        """Versions of both data sets with the measured effect of the patch that made each."""
-        ws, out = self.project.workspace, []
-        for name in ws.store.datasets():
-            for version in self.project.log(name):
-                trials = ws.store.records("trial", version.patch) if version.patch else []
-                effect = trials[-1]["effect"] if trials and name != EVAL else None
-                out.append(asdict(version) | {"effect": effect})
-        return out
 
     def close(self) -> None:
         """End the trials that are at work."""

@@ -16,6 +16,7 @@ from tilth.errors import HeadMoved, InputError, NotFound, ProjectBusy, Refused, 
 from tilth.report.format import finite
 from tilth.review.api.explore import ExploreActions
 from tilth.review.api.guide import GuideActions
+from tilth.review.api.history import HistoryActions
 from tilth.review.api.maps import MapActions
 from tilth.review.api.patches import PatchActions
 from tilth.review.api.people import PeopleActions
@@ -34,6 +35,7 @@ GROUPS: tuple[Callable[[Desk], Any], ...] = (
     SetActions,
     ExploreActions,
     GuideActions,
+    HistoryActions,
     MapActions,
     ServiceActions,
 )

@@ -9,6 +9,7 @@ from tilth.review.desk import Desk
 from tilth.review.pages.copies import CopyPages
 from tilth.review.pages.explore import ExplorePages
 from tilth.review.pages.guide import GuidePages
+from tilth.review.pages.history import HistoryPages
 from tilth.review.pages.maps import MapPages
 from tilth.review.pages.patches import PatchPages
 from tilth.review.pages.service import ServicePages
@@ -22,6 +23,7 @@ __all__ = ["pages"]
 GROUPS: tuple[Callable[[Desk], Any], ...] = (
     WorkPages,
     PatchPages,
+    HistoryPages,
     ExplorePages,
     CopyPages,
     GuidePages,

@@ -1,5 +1,6 @@
 // Buttons of the pages about patches; each is one call of the API.
 import { api, at, forPage, reviewer, say, visible } from "./common.js";
+import { follow } from "./jobs.js";
 
 const box = at("decision");
 const id = box?.dataset.patch;
@@ -15,6 +16,7 @@ function tell(words, loud = false) {
 const WORDS = {
   accept: ["Accept this patch?", "It becomes a new version of the data set.", "Accept"],
   reject: ["Reject this patch?", "It stays on record as rejected.", "Reject"],
+  part: ["Make a patch of the others?", "It revises this one and needs a trial of its own.", "Make it"],
   revert: ["Undo this patch?", "A new version without its changes is made.", "Revert"],
 };
 
@@ -50,24 +52,26 @@ async function decide(what) {
   location.reload();
 }
 
+const watch = () => follow(at("job"), `/patches/${id}/trial`);
+
 async function trial() {
   await api(`/patches/${id}/trial`, {});
-  await follow();
+  await watch();
 }
 
-/** Ask every half second how far the trial is. */
-async function follow() {
-  for (;;) {
-    const job = await api(`/patches/${id}/trial`);
-    if (job.state === "done") return location.reload();
-    if (job.state === "failed") return tell(job.error || "The trial failed.", true);
-    tell(`Trial at work: ${job.step}`);
-    await new Promise((go) => setTimeout(go, 500));
-  }
+/** Rows of this page whose change is not wanted. */
+const unwanted = () => [...document.querySelectorAll("[data-row]")]
+  .filter((b) => !(/** @type {any} */ (b).checked)).map((b) => b.getAttribute("data-row"));
+
+async function part() {
+  const author = reviewer.get() || (await ask("part"))?.author;
+  if (!author) return;
+  const made = await api(`/patches/${id}/part`, { rows: unwanted(), without: true, author });
+  location.href = "/patches/" + made.id;
 }
 
 const ACTS = {
-  trial,
+  trial, part,
   accept: () => decide("accept"),
   reject: () => decide("reject"),
   revert: () => decide("revert"),
@@ -97,7 +101,31 @@ document.addEventListener("keydown", (event) => {
   const button = name && document.querySelector(`[data-do=${name}]`);
   if (button && forPage(event)) /** @type {any} */ (button).click();
 });
-// a trial that was begun before this page was loaded
-if (id && document.querySelector("[data-do=trial]")) {
-  api(`/patches/${id}/trial`).then((job) => job.state === "running" && follow()).catch(() => {});
+for (const box of document.querySelectorAll("[data-row]")) {
+  box.addEventListener("change", () => {
+    const n = unwanted().length;
+    at("partly").hidden = n === 0;
+    at("partly").querySelector("[data-partly]").textContent =
+      `${n} of the changes on this page ${n === 1 ? "is" : "are"} left out. All others, also those of other pages, become a patch of their own.`;
+  });
 }
+at("talk")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  form.dataset.key ||= crypto.randomUUID(); // sent again after an answer was lost, it is kept once
+  reviewer.set(at("talker").value.trim());
+  try {
+    await api(`/patches/${id}/comments`, { text: at("remark").value, author: at("talker").value, key: form.dataset.key });
+    at("remark").value = "";
+    location.hash = "#discussion";
+    location.reload();
+  } catch (error) {
+    at("talk-said").hidden = false;
+    at("talk-said").textContent = visible(error.message);
+  }
+});
+if (at("talker")) at("talker").value = reviewer.get();
+at("job")?.querySelector("[data-cancel]").addEventListener("click", () => api(`/patches/${id}/cancel`, {}));
+// a trial that was begun before this page was loaded
+if (at("job")?.dataset.state === "running") watch().catch((error) => tell(error.message, true));
+if (at("job")?.dataset.state === "failed") at("job").classList.add("loud");
