@@ -25,7 +25,7 @@ PLACES = (
     ("patches", "/patches", "Patches", "p"),
     ("history", "/history", "History", "h"),
     ("explore", "/slices", "Explore", "x"),
-    ("monitor", "/monitor", "Monitor", "m"),
+    ("monitor", "/monitor", "Monitor", "o"),
 )
 """Pages of the navigation: name, address, what it is called, the key after `g`."""
 EXPLORE = (
