@@ -156,8 +156,27 @@ def test_rows_outside_the_classes_are_refused_and_counted(work: Path) -> None:
     mark_outside(work / "q", "oos")
     body = js("release", "--precision", "0.6", "--project", "q", cwd=work)
     assert body["classes"] == 5
-    assert body["outside"]["rows"] == 40
+    # 40 of 440 rows: as large a share of the deciding rows, but half of them report
+    assert "outside the known classes" in body["decided_on"]
+    assert 20 <= body["outside"]["rows"] < 40
     assert body["outside"]["refused"]["value"] > 0.9
+
+
+def test_without_evaluation_rows_train_decides_and_nothing_is_reported(work: Path) -> None:
+    write(work / "train2.csv", lines(300, seed=5, wrong=0.0))
+    good("ingest", "train2.csv", "--project", "q", cwd=work)
+    toml = work / "q" / "tilth.toml"
+    body = js("release", "--precision", "0.6", "--project", "q", cwd=work)
+    assert "held out in turn" in body["decided_on"]
+    assert body["measured"]["rows"] <= 60
+    assert body["choice"]["rows"] == body["rows"] == 240
+    assert toml.is_file()
+    found = load(work / "q" / "releases" / "q")
+    eval_rows = lines(200, seed=101, wrong=0.0)
+    answers = found.predict([text for _, text, _, _ in eval_rows])
+    # what train knows of itself without itself is what it knows of others
+    refused = sum(a.reason in ("unlike", "outside") for a in answers) / len(answers)
+    assert refused < 0.15
 
 
 def test_a_killed_release_leaves_a_whole_bundle(released: Path) -> None:

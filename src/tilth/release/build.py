@@ -213,17 +213,39 @@ class _Rows:
         return _Rows(evaluation, truth, decides, free, tuple(notes))
 
     def deciding(self, ws: Workspace, fitted: Fitted) -> Deciding:
-        """The rows that decide: half of the evaluation rows, or held-out rows of train."""
+        """The rows that decide: half of the evaluation rows, or held-out rows of train.
+
+        Where the evaluation set has no rows outside the known classes, those of train decide beside the
+        others, as many as make up the share that they have there.
+        """
         text = ws.config.columns.text
         at = np.flatnonzero(self.decides)
         if len(at):
-            seen = fitted.model.run(self.rows.take(at.tolist()).texts(text))
+            seen, truth = fitted.model.run(self.rows.take(at.tolist()).texts(text)), self.truth[at]
             words = f"{len(at):,} evaluation rows: the half that decides"
-            return Deciding(seen, self.truth[at], words)
-        texts = fitted.train.texts(text)
-        seen = fitted.held_out(texts, ws.config.copies.threshold)
-        words = f"{len(texts):,} rows of train, each held out in turn: there are too few evaluation rows"
-        return Deciding(seen, fitted.labels, words)
+        else:
+            texts, truth = fitted.train.texts(text), fitted.labels
+            seen = fitted.held_out(texts, ws.config.copies.threshold)
+            words = f"{len(texts):,} rows of train, each held out in turn: there are too few evaluation rows"
+        if away := self.strangers(fitted):
+            strange = fitted.model.run(fitted.outside.take(away).texts(text))
+            seen = Seen(
+                np.concatenate([seen.logits, strange.logits]), np.concatenate([seen.known, strange.known])
+            )
+            truth = np.concatenate([truth, np.full(len(away), -1)])
+            words += f"; {len(away):,} rows of train outside the known classes"
+        return Deciding(seen, truth, words)
+
+    def strangers(self, fitted: Fitted) -> list[int]:
+        """Rows of train outside the known classes that decide, by their position among such rows."""
+        if (self.truth[self.decides] < 0).any():
+            return []
+        inside = int(self.decides.sum()) or len(fitted.train)
+        count = round(inside * len(fitted.outside) / max(len(fitted.train), 1))
+        # half of them at most: others report
+        digest = [hashlib.sha256(i.encode("utf-8", "replace")).digest() for i in fitted.outside.ids]
+        order = sorted(range(len(digest)), key=lambda i: digest[i])
+        return sorted(order[: min(count, len(order) // 2)])
 
 
 @dataclass(frozen=True)
@@ -276,7 +298,9 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
         trained=dict(counts),
     )
     away = np.flatnonzero(rows.reports & (rows.truth < 0))
-    strangers = fitted.outside.texts(text) + rows.rows.take(away.tolist()).texts(text)
+    decided_on = set(rows.strangers(fitted))
+    free = [i for i in range(len(fitted.outside)) if i not in decided_on]
+    strangers = fitted.outside.take(free).texts(text) + rows.rows.take(away.tolist()).texts(text)
     outside = None
     if strangers:
         refused = int((_answers(fitted.model.run(strangers), decided)[1] != 0).sum())

@@ -14,7 +14,7 @@ from tilth.errors import Refused
 from tilth.recipes import logistic
 from tilth.recipes.base import FeatureMap, Matrix
 from tilth.release import export
-from tilth.release.forward import Model, Seen
+from tilth.release.forward import BLOCKS, Model, Seen, array
 from tilth.signals import encode_labels, group_folds
 from tilth.workspace import TRAIN, Workspace
 
@@ -67,7 +67,29 @@ class Fitted:
             if len(inside):
                 head = logistic.fit(every.part(inside), self.labels[inside], len(self.classes))
                 logits[held] = head.scores(self.features[held])
-        return Seen(logits, self.model.run(texts).known)
+        return Seen(logits, self._known_without_itself(texts))
+
+    def _known_without_itself(self, texts: Sequence[str]) -> np.ndarray:
+        """(n,) what would be known of each row of train had it not been there.
+
+        An n-gram counts as known from two rows on; one of exactly two rows was known to neither of them.
+        """
+        columns = [array(self.files, f"model/{b}_columns.npy") for b in BLOCKS]
+        idf = [array(self.files, f"model/{b}_idf.npy") for b in BLOCKS]
+        rare = np.log((1 + len(texts)) / 3.5) + 1  # between that of two rows and that of three
+        keep = [values < rare for values in idf]
+        columns = [c[k] for c, k in zip(columns, keep, strict=True)]
+        width = sum(map(len, columns))
+        reader = Model(
+            columns,
+            [v[k] for v, k in zip(idf, keep, strict=True)],
+            np.zeros((width, 1), dtype=np.int8),
+            np.ones(width, dtype=np.float32),
+            np.zeros(1),
+            unseen=float(self.settings["unseen"]),
+        )
+        known = reader.features(texts).known
+        return known if self.model.embed is None else np.sqrt(known)
 
 
 def fit(ws: Workspace) -> Fitted:
