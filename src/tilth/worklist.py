@@ -5,6 +5,7 @@ The order is that of the review in a plan (tilth.actions), here without its end.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,6 +41,7 @@ class Worklist:
     order : positions of the rows, the best first; of exact copies one stands for all.
     view, trust : what the audit and the verdicts say of each row.
     guide, guide_version : the newest label guide; None before the first.
+    words : class number to the number of its rows with each word, as far as it was counted.
     """
 
     version: str
@@ -49,6 +51,7 @@ class Worklist:
     trust: Trust
     guide: Guide | None
     guide_version: int
+    words: dict[int, Counter[str]]
 
     @property
     def ids(self) -> list[str]:
@@ -78,7 +81,7 @@ class Worklist:
         at = np.array([i for x in ids if (i := self.view.train.index.get(x)) is not None], dtype=np.int64)
         suggested = self.trust.suggested
         near = nearest(self.view, at, suggested) if len(self.view.signals.classes) > 1 else {}
-        words = telling_words(self.view, at, suggested)
+        words = telling_words(self.view, at, suggested, self.words)
         p = self.view.signals.p_wrong()
         return [self._card(i, float(p[i]), near.get(i, []), words.get(i, [])) for i in at.tolist()]
 
@@ -141,4 +144,5 @@ def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
         order = in_question(view, response, trust.open & ~trust.disputed, ws.config.minutes.relabel)
     guides = ws.store.records(GUIDE)
     guide = parse(guides[-1]["text"]) if guides else None
-    return Worklist(head.id, mark, order, view, trust, guide, guides[-1]["version"] if guides else 0)
+    version = guides[-1]["version"] if guides else 0
+    return Worklist(head.id, mark, order, view, trust, guide, version, ws.words())

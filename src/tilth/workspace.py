@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -82,6 +83,7 @@ class Workspace:
         self._views: dict[tuple[str, str], View] = {}
         self._trust: tuple[tuple[str, str, int], Trust] | None = None
         self._response: tuple[str, Response] | None = None
+        self._words: tuple[str, dict[int, Counter[str]]] = ("", {})
         self._recipe: Recipe | None = None
 
     @staticmethod
@@ -232,6 +234,13 @@ class Workspace:
             self._response = (name, found)
         found = self._response[1]
         return replace(found, target=target[found.rows])
+
+    def words(self) -> dict[int, Counter[str]]:
+        """Class number to the number of rows of the head with each word, as far as it was counted."""
+        version = self.head(TRAIN).id
+        if self._words[0] != version:
+            self._words = (version, {})
+        return self._words[1]
 
     def trust(self, progress: Progress | None = None) -> Trust:
         """How far P(wrong) of the head of train can be trusted, by prior or verdicts."""

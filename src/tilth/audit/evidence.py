@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+import scipy.sparse as sp
 
 from tilth.audit.base import View, excerpt
 
@@ -54,27 +55,32 @@ def _similarities(view: View, positions: np.ndarray) -> Iterator[np.ndarray]:
     x = view.features
     step = max(1, 2_000_000 // max(x.shape[0], 1))
     for start in range(0, len(positions), step):
-        block = x[positions[start : start + step]] @ x.T
-        yield from np.asarray(block.toarray() if hasattr(block, "toarray") else block)
+        block = x[positions[start : start + step]]
+        # dense on the right: of sparse factors the product would first turn all rows around
+        yield from np.asarray(x @ block.T.toarray() if sp.issparse(x) else x @ block.T).T
 
 
 def telling_words(
-    view: View, positions: np.ndarray, suggested: np.ndarray
+    view: View, positions: np.ndarray, suggested: np.ndarray, known: dict[int, Counter[str]] | None = None
 ) -> dict[int, list[dict[str, object]]]:
     """For each position the words of its text that are commoner in one of the two classes.
 
     Each word comes with the share of the suggested and of the given class whose texts have it, by the
     largest log ratio of the two (half a row is added to both, so that a rare word says little).
+
+    Parameters
+    ----------
+    known : class number to the number of its rows with each word, as far as it was counted before; filled.
     """
     if len(positions) == 0 or not view.has_texts:
         return {}
     asked = {i: _words(view.texts[i]) for i in positions.tolist()}
-    wanted = frozenset().union(*asked.values())
-    labels = view.signals.labels
-    pairs = {int(c) for i in asked for c in (labels[i], suggested[i])}
-    seen: dict[int, Counter[str]] = {c: Counter() for c in pairs}
-    for i in np.flatnonzero(np.isin(labels, list(pairs))).tolist():
-        seen[int(labels[i])].update(_words(view.texts[i]) & wanted)
+    labels, seen = view.signals.labels, {} if known is None else known
+    for number in {int(c) for i in asked for c in (labels[i], suggested[i])} - seen.keys():
+        counted: Counter[str] = Counter()
+        for i in np.flatnonzero(labels == number).tolist():
+            counted.update(_words(view.texts[i]))
+        seen[number] = counted
     size = np.bincount(labels[labels >= 0], minlength=len(view.signals.classes))
     return {
         i: _contrast(
