@@ -185,10 +185,18 @@ class ReleaseChoice:
 
 @dataclass(frozen=True)
 class ReviewChoice:
-    """[review]: share of the reviewed rows that two people look at; minutes that a row is held for one."""
+    """[review]: how rows come to people.
+
+    Attributes
+    ----------
+    second_opinion : share of the reviewed rows that two people look at.
+    lease : minutes that a row is held for one.
+    pair : two columns that are shown side by side, such as an instruction and its answer; none: one text.
+    """
 
     second_opinion: float = 0.0
     lease: float = 10.0
+    pair: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.second_opinion <= 1:
@@ -197,6 +205,8 @@ class ReviewChoice:
             )
         if not 1 <= self.lease <= 10_000:
             raise ConfigError(f"lease is {self.lease}; give minutes from 1 to 10,000")
+        if len(self.pair) not in (0, 2):
+            raise ConfigError(f"pair names {len(self.pair)} columns; name two, or none")
 
 
 @dataclass(frozen=True)
@@ -418,7 +428,8 @@ def _table(values: object, kind: type[Any], section: str, path: Path) -> Any:
     for key, value in values.items():
         wanted = type(getattr(default, key))
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if not isinstance(value, wanted) and not (wanted is float and whole):
+        texts = wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value)
+        if not isinstance(value, wanted) and not (wanted is float and whole) and not texts:
             raise ConfigError(f"{where} {key}: expected {WORDS[wanted]}, found {value!r}")
         known[key] = wanted(value)
     try:
@@ -442,7 +453,7 @@ def render(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: str | float) -> str:
+def _toml(value: str | float | Sequence[str]) -> str:
     """A value as TOML; JSON but for two characters that JSON lets through."""
     text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if any("\ud800" <= c <= "\udfff" for c in text):

@@ -6,7 +6,7 @@ The order is that of the review in a plan (tilth.actions), here without its end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,18 +16,18 @@ from tilth.actions import in_question
 from tilth.audit.base import View, excerpt
 from tilth.audit.evidence import nearest, telling_words
 from tilth.audit.trust import Trust
+from tilth.bodies import Fields
 from tilth.guide import Guide, parse
 from tilth.reviews import judge
 from tilth.signals import Progress
+from tilth.stats import Interval
 from tilth.verdicts import Said, Verdict
 from tilth.workspace import GUIDE, TRAIN, Workspace
 
 __all__ = ["Worklist", "worklist"]
 
-TEXT = 20_000
-"""Characters of a text that a card holds."""
-LIKELY, COPIES = 9, 20
-"""Classes by probability, and copies, that a card holds."""
+BEGINNING, LIKELY, COPIES, VOTES = 200, 9, 20, 20
+"""Characters by which a row is called, classes by probability, copies and votes that a card holds."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class Worklist:
     view, trust : what the audit and the verdicts say of each row.
     guide, guide_version : the newest label guide; None before the first.
     words : class number to the number of its rows with each word, as far as it was counted.
+    fields : which fields of a row are what.
+    told : gives, by row, the findings of the newest audit.
+    quality : of each annotator, where there are several.
     """
 
     version: str
@@ -52,6 +55,9 @@ class Worklist:
     guide: Guide | None
     guide_version: int
     words: dict[int, Counter[str]]
+    fields: Fields
+    told: Callable[[], Mapping[str, Sequence[Mapping[str, str]]]]
+    quality: Sequence[Interval]
 
     @property
     def ids(self) -> list[str]:
@@ -94,8 +100,8 @@ class Worklist:
         likely = np.argsort(-s.posterior[i], kind="stable")[:LIKELY].tolist()
         return {
             "id": view.train.ids[i],
-            "text": text[:TEXT],
-            "length": len(text),
+            "text": text[:BEGINNING],
+            "bodies": self.fields.bodies(view.train, i),
             "given": given,
             "suggested": other,
             "p_wrong": round(p, 4),
@@ -105,6 +111,8 @@ class Worklist:
             "words": list(words),
             "copies": self._copies(i),
             "guide": self._clause(given, other),
+            "findings": [dict(f) for f in self.told().get(view.train.ids[i], ())],
+            "votes": self._votes(i),
         }
 
     def _copies(self, i: int) -> list[dict[str, Any]]:
@@ -115,6 +123,26 @@ class Worklist:
             {"id": rows.ids[j], "label": rows.labels[j], "text": excerpt(self.view.texts[j])}
             for j in same[same != i][:COPIES].tolist()
         ]
+
+    def _votes(self, i: int) -> list[dict[str, Any]]:
+        """What each annotator said of a row, with how good they are."""
+        judged = self.view.judged
+        if judged is None:
+            return []
+        votes, out = judged.votes, []
+        for item in np.flatnonzero(judged.train == i).tolist():
+            first, last = np.searchsorted(votes.item, [item, item + 1])
+            for v in range(first, min(last, first + VOTES)):
+                who = int(votes.annotator[v])
+                q = self.quality[who] if self.quality else None
+                out.append(
+                    {
+                        "annotator": votes.annotators[who],
+                        "label": votes.labels[votes.label[v]],
+                        "quality": q and {k: round(x, 4) for k, x in asdict(q).items() if x == x},
+                    }
+                )
+        return out
 
     def _clause(self, given: str | None, other: str | None) -> dict[str, Any] | None:
         if self.guide is None or given is None or other is None:
@@ -145,4 +173,7 @@ def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
     guides = ws.store.records(GUIDE)
     guide = parse(guides[-1]["text"]) if guides else None
     version = guides[-1]["version"] if guides else 0
-    return Worklist(head.id, mark, order, view, trust, guide, version, ws.words())
+    fields = Fields(ws.config.columns.text, ws.config.review.pair)
+    return Worklist(
+        head.id, mark, order, view, trust, guide, version, ws.words(), fields, ws.told, ws.quality()
+    )  # fmt: skip

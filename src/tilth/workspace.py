@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tilth.audit.trust import Trust
     from tilth.computed import Computed
     from tilth.recipes import Recipe
+    from tilth.stats import Interval
     from tilth.trial.gains import Response
 
 __all__ = ["EVAL", "GUIDE", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
@@ -35,6 +36,8 @@ __all__ = ["EVAL", "GUIDE", "TRAIN", "Workspace", "refuse_foreign", "utc_now"]
 TRAIN, EVAL = "train", "eval"
 GUIDE = "guide"
 """Kind of the records that hold the versions of the label guide."""
+ABOUT_EVALUATION = "TIL105"
+"""Code whose findings name rows of the evaluation set."""
 EMPTY = Snapshot([], [], {})
 
 
@@ -84,6 +87,8 @@ class Workspace:
         self._trust: tuple[tuple[str, str, int], Trust] | None = None
         self._response: tuple[str, Response] | None = None
         self._words: tuple[str, dict[int, Counter[str]]] = ("", {})
+        self._told: tuple[str, dict[str, list[dict[str, str]]]] = ("", {})
+        self._quality: tuple[str, list[Interval]] = ("", [])
         self._recipe: Recipe | None = None
 
     @staticmethod
@@ -234,6 +239,28 @@ class Workspace:
             self._response = (name, found)
         found = self._response[1]
         return replace(found, target=target[found.rows])
+
+    def told(self) -> dict[str, list[dict[str, str]]]:
+        """Row to the findings of the newest audit of the head, code and message; empty before an audit."""
+        version = self.head(TRAIN).id
+        if self._told[0] != version and (known := self.store.last_record("audit", version)):
+            found: dict[str, list[dict[str, str]]] = {}
+            for f in known["findings"]:
+                if f["code"] != ABOUT_EVALUATION:
+                    for row in f["rows"]:
+                        found.setdefault(row, []).append({"code": f["code"], "message": f["message"]})
+            self._told = (version, found)
+        return self._told[1] if self._told[0] == version else {}
+
+    def quality(self) -> list[Interval]:
+        """Quality of each annotator, in the order of the votes; empty without judgements."""
+        from tilth.audit.contested import consensus_of
+
+        view = self.claims()
+        key = f"{self.head(TRAIN).id} {self.store.judgements_digest()}"
+        if view.judged is not None and self._quality[0] != key:
+            self._quality = (key, consensus_of(view.judged, view.signals).quality())
+        return self._quality[1] if self._quality[0] == key else []
 
     def words(self) -> dict[int, Counter[str]]:
         """Class number to the number of rows of the head with each word, as far as it was counted."""

@@ -143,8 +143,15 @@ def test_rows_are_text_and_nothing_else(tmp_path: Path) -> None:
         app, _ = application(project, token=TOKEN, port=PORT)
         client = TestClient(app, base_url=BASE, headers={"Authorization": f"Bearer {TOKEN}"})
         cards = client.get("/api/rows", params=[("id", f"h{i}") for i in range(4)]).json()
-        assert [c["text"] for c in cards] == [t[:20_000] for t in NASTY]
-        assert cards[3]["length"] == 1_000_000
+        assert [c["text"] for c in cards] == [t[:200] for t in NASTY]
+        shown = [c["bodies"][0] for c in cards]
+        assert [(b["kind"], b["text"], b["length"]) for b in shown] == [
+            ("text", t[:20_000], len(t)) for t in NASTY
+        ]
+        rest = {"id": "h3", "field": "text", "start": 20_000}
+        assert client.get("/api/rows/text", params=rest).json()["text"] == NASTY[3][20_000:]
+        for wrong in ({"id": "none"}, {"field": "none"}):
+            assert client.get("/api/rows/text", params=rest | wrong).status_code == 404
         items = [{"key": f"k{i}", "id": f"h{i}", "verdict": "drop", "note": NASTY[0]} for i in range(4)]
         assert client.post("/api/verdicts", json={"reviewer": NASTY[0], "items": items}).json()["new"] == 4
         made = client.post("/api/relabel", json={}).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from browser_kit import WATCH, Tab, browser, chromium, sign_in
 from loop_kit import js, lines, write
 from page_kit import Server
+
+from tilth.bodies import KINDS
 
 pytest.importorskip("fastapi", reason="the extra `review` is not installed")
 pytestmark = [
@@ -165,3 +168,68 @@ def test_one_decision_for_a_set_by_keys_alone(site: SimpleNamespace) -> None:
     assert (set(standing.values()), len(standing)) == ({"skip"}, count)
     assert tab.faults() == []
     assert not tab.js("window.owned")
+
+
+def test_each_kind_of_row_is_text_and_nothing_else(site: SimpleNamespace) -> None:
+    tab, evil = site.tab, EVIL + "javascript:alert(1) <img src=x onerror=owned=1> \u0007 {{ 7*7 }}"
+    field = {"field": evil, "text": evil, "length": len(evil)}
+    endless = {"field": "a", "text": "x" * 1_000_000, "length": 1_000_000}
+    for body in (
+        {"kind": "text", **field},
+        {"kind": "text", **endless},
+        {"kind": "pair", "panes": [field, endless]},
+        {"kind": "table", "fields": [field, endless]},
+        {"kind": "no such kind", **field},
+    ):
+        found = tab.js(f"""import('/static/bodies.js').then((m) => {{
+            const main = document.getElementById('text'), other = document.getElementById('others');
+            m.drawBodies(main, other, 'id', [{json.dumps(body)}]);
+            return [main.textContent, main.querySelectorAll('script, img, a, b').length,
+                    document.documentElement.scrollWidth - window.innerWidth]; }})""")
+        assert found[1] == 0
+        assert found[2] <= 0, body["kind"]
+        assert "\u202e" not in found[0]
+        assert ("{{ 7*7 }}" in found[0]) == (body["kind"] in KINDS and body.get("field") != "a")
+        assert not tab.js("window.owned")
+    assert tab.faults() == []
+
+
+def test_a_pair_is_shown_in_two_panes_and_the_rest_of_a_long_text_on_demand(tmp_path: Path) -> None:
+    rows = [
+        (a, b, c, "y" * 30_000 if n == 0 else f"{b} answer", "mail")
+        for n, (a, b, c, _) in enumerate(lines(200, seed=1))
+    ]
+    write(tmp_path / "train.csv", rows, header=("id", "text", "label", "reply", "channel"))
+    write(tmp_path / "eval.csv", lines(100, seed=2))
+    js("ingest", "train.csv", "--eval", "eval.csv", "--project", "p", cwd=tmp_path)
+    settings = tmp_path / "p" / "tilth.toml"
+    settings.write_text(settings.read_text().replace("pair = []", 'pair = ["text", "reply"]'))
+    server = Server(tmp_path)
+    try:
+        with browser(tmp_path) as window:
+            tab = window.tab()
+            base, _, query = server.start().partition("?")
+            tab.open(f"{base}decide?row={rows[0][0]}&{query}")
+            tab.wait("document.querySelectorAll('#text .panes section').length === 2")
+            assert rows[0][1] in tab.js("document.querySelector('#text .panes').innerText")
+            assert "channel" in tab.js("document.getElementById('others').innerText")
+            tab.js("document.querySelector('#text .more').click()")
+            tab.wait("document.querySelectorAll('#text .text')[1].textContent.length === 30000")
+            assert tab.js("document.querySelector('#text .more').hidden")
+            tab.js("localStorage.setItem('tilth:reviewer', 'Ada')")
+            tab.open(f"{base}decide?row={rows[0][0]}")
+            tab.wait("!document.getElementById('desk').hidden")
+            tab.wait("document.getElementById('standing').innerText.includes('Rows')")
+            tab.key("w")
+            tab.wait("getComputedStyle(document.querySelector('.grounds')).display === 'none'")
+            tab.key("k")  # the address follows the row that is painted
+            tab.wait(f"location.search.startsWith('?row=') && !location.search.endsWith('={rows[0][0]}')")
+            tab.wait("document.getElementById('save').dataset.open === '0'")
+            shown = tab.js("document.querySelector('#row-name code').textContent")
+            tab.open(tab.js("location.href"))  # a link to a row leads to that row
+            tab.wait("!document.getElementById('desk').hidden")
+            assert tab.js("document.querySelector('#row-name code').textContent") == shown
+            assert [v.row.id for v in said(tmp_path)] == [rows[0][0]]
+            assert tab.faults() == []
+    finally:
+        server.kill()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 
 from tilth import sets
+from tilth.errors import InputError
 from tilth.sets import Facts, Preview, Where
 from tilth.workspace import TRAIN
 
 if TYPE_CHECKING:
     from tilth.review.desk import Desk
 
-__all__ = ["SetDesk"]
+__all__ = ["NUMBERS", "TEXTS", "SetDesk"]
+
+TEXTS = ("where", "set", "given", "suggested", "text", "slice", "code", "copies")
+NUMBERS = ("least", "most")
+"""Words of an address that asks for a set; `undecided` besides."""
 
 
 class SetDesk:
@@ -64,6 +71,27 @@ class SetDesk:
     def positions(self, where: Where) -> np.ndarray:
         """Positions of the rows of a set, the most suspicious first."""
         return sets.positions(self.facts(), where, lambda ref: sets.find(self.project.workspace, ref))
+
+    def of_address(self, words: Mapping[str, str]) -> Where:
+        """The set that the words of an address ask for; unknown words are passed over.
+
+        Raises
+        ------
+        InputError : a number that is none, or a filter that cannot be read.
+        """
+        asked = {k: v for k, v in words.items() if v.strip()}
+        parts = {k: asked[k] for k in TEXTS if k in asked}
+        try:
+            limits = {k: float(asked[k]) for k in NUMBERS if k in asked}
+        except ValueError as error:
+            raise InputError(f"P(wrong) is a number: {error}") from None
+        return self.where(**parts, **limits, undecided="undecided" in asked)  # type: ignore[arg-type]
+
+    def ids(self, query: str) -> Iterator[str]:
+        """Ids of the rows of a set by the query of its address, the most suspicious first."""
+        where = self.of_address(dict(parse_qsl(query)))
+        ids = self.facts().rows.ids
+        return (ids[i] for i in self.positions(where).tolist())
 
     def preview(
         self, where: Where, at: np.ndarray, decision: str = "", label: str | None = None, again: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 
 from tilth.store.codec import from_json, pack, to_json
 
-__all__ = ["get", "listed", "put"]
+__all__ = ["get", "last", "listed", "put"]
 
 
 def put(
@@ -45,3 +45,12 @@ def listed(connection: sqlite3.Connection, kind: str, subject: str | None) -> li
     parameters = (pack(kind),) if subject is None else (pack(kind), pack(subject))
     found = connection.execute(f"SELECT body FROM record WHERE kind = ?{where} ORDER BY key", parameters)
     return [dict(from_json(body)) for (body,) in found]
+
+
+def last(connection: sqlite3.Connection, kind: str, subject: str) -> dict[str, Any] | None:
+    """The body of a kind and a subject that was first written last."""
+    found = connection.execute(
+        "SELECT body FROM record WHERE kind = ? AND subject = ? ORDER BY key DESC LIMIT 1",
+        (pack(kind), pack(subject)),
+    ).fetchone()
+    return None if found is None else dict(from_json(found[0]))

@@ -362,6 +362,11 @@ class Store(PeopleStore):
         with self._pool.read() as connection:
             return records.get(connection, kind, id)
 
+    def last_record(self, kind: str, subject: str) -> dict[str, Any] | None:
+        """The newest body of a kind and a subject; None when there is none."""
+        with self._pool.read() as connection:
+            return records.last(connection, kind, subject)
+
     def records(self, kind: str, subject: str | None = None) -> list[dict[str, Any]]:
         """The bodies of a kind, or of a kind and a subject, oldest first."""
         with self._pool.read() as connection:

@@ -16,6 +16,7 @@ class Wanted:
     """Rows for one window (`seat`) of a person: those on its screen, and more up to `n`.
 
     `was`: its seat before a reload. `without`: decided there a moment ago. `queue`: nothing or disagreements.
+    `asked`: the set whose rows are wanted, in the words of the address of its page; nothing: the worklist.
     """
 
     reviewer: str
@@ -25,6 +26,7 @@ class Wanted:
     have: list[str] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
     queue: str = ""
+    asked: str = ""
 
 
 @dataclass
@@ -52,6 +54,7 @@ class PeopleActions:
         return self.desk.lease(
             body.reviewer.strip(), seat=body.seat, was=body.was, n=body.n, have=body.have,
             without=body.without, queue=body.queue,
+            order=self.desk.sets.ids(body.asked) if body.asked else None,
         )  # fmt: skip
 
     def release(self, body: Given) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import fastapi
 
+from tilth.bodies import part
 from tilth.errors import InputError
 from tilth.review.desk import Desk
 from tilth.review.routes import Route
@@ -68,6 +69,12 @@ class RowActions:
             raise InputError(f"{len(id)} rows were asked for; ask for at most 50 at once")
         return self.desk.cards(id)
 
+    def text(self, id: str, field: str, start: int = 0) -> Any:
+        """A further part of a long field of a row."""
+        if start < 0:
+            raise InputError(f"start {start}: a text begins at 0")
+        return part(self.desk.worklist(newest=False).view.train, id, field, start)
+
     def verdicts(self, body: Decisions) -> Any:
         """Take verdicts in, each once for its key; on disk before the answer: `tilth verdict`."""
         if not body.reviewer.strip():
@@ -78,5 +85,6 @@ class RowActions:
         """Method, path and handler of each action."""
         return [
             ("GET", "/status", self.status), ("GET", "/plan", self.plan), ("GET", "/queue", self.queue),
-            ("GET", "/rows", self.rows), ("POST", "/verdicts", self.verdicts),
+            ("GET", "/rows", self.rows), ("GET", "/rows/text", self.text),
+            ("POST", "/verdicts", self.verdicts),
         ]  # fmt: skip

@@ -12,16 +12,15 @@ from fastapi.responses import HTMLResponse
 from tilth import sets
 from tilth.audit.base import excerpt
 from tilth.audit.run import detectors
-from tilth.errors import TilthError
+from tilth.errors import NotFound, TilthError
 from tilth.review.pages.frame import Frame
 from tilth.review.routes import PageRoute
+from tilth.review.set_desk import NUMBERS, TEXTS
 
 __all__ = ["SetPages"]
 
 CARDS, TEXT, CLASSES, DECIDED = 48, 280, 12, 8
 """Cards of a page, characters on one, classes in a table, decisions listed."""
-TEXTS = ("where", "set", "given", "suggested", "text", "slice", "code", "copies")
-NUMBERS = ("least", "most")
 
 
 class SetPages(Frame):
@@ -43,13 +42,11 @@ class SetPages(Frame):
         }
         try:
             start = max(0, int(asked.get("start", "0")))
-            limits = {k: float(asked[k]) for k in NUMBERS if k in asked}
-            parts = {k: asked[k] for k in TEXTS if k in asked}
-            where = self.desk.sets.where(**parts, **limits, undecided="undecided" in asked)  # type: ignore[arg-type]
+            where = self.desk.sets.of_address(asked)
             at = self.desk.sets.positions(where)
             found = self.desk.sets.preview(where, at).to_json()
         except (TilthError, ValueError) as error:
-            status = 404 if not isinstance(error, ValueError) else 422
+            status = 404 if isinstance(error, NotFound) else 422
             return self.page("set.html", "decide", status, message=str(error), found=None, **base)
         facts, query = self.desk.sets.facts(), {k: v for k, v in asked.items() if k != "start"}
         kept = None if not where.kept else sets.find(self.desk.project.workspace, where.kept)

@@ -1,4 +1,5 @@
 // Draws what is to be seen of one row; decides nothing.
+import { drawBodies } from "./bodies.js";
 import { at, el, visible } from "./common.js";
 
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
@@ -6,10 +7,7 @@ const percent = (x) => `${(100 * x).toFixed(1)} %`;
 /** Draw a card. @param {any} card @param {(label: string) => void} choose what a click on a class does */
 export function drawCard(card, choose) {
   at("row-name").replaceChildren("row ", el("code", card.id));
-  at("text").textContent = visible(card.text);
-  at("text").classList.toggle("none", !card.text.trim());
-  at("text-left").hidden = card.length <= card.text.length;
-  at("text-left").textContent = `… ${(card.length - card.text.length).toLocaleString("en")} more characters are not shown`;
+  drawBodies(at("text"), at("others"), card.id, card.bodies);
   at("given").textContent = visible(card.given ?? "no label");
   at("suggested").textContent = visible(card.suggested ?? "none");
   at("p-wrong").textContent = card.p_wrong.toFixed(2);
@@ -51,6 +49,14 @@ function drawWhy(card) {
     if (c.label !== card.given) item.className = "differs";
     return item;
   }));
+  at("findings-box").hidden = !card.findings.length;
+  at("findings").replaceChildren(...card.findings.map((f) => {
+    const item = el("li", ` ${f.message}`);
+    item.prepend(el("code", f.code));
+    return item;
+  }));
+  at("votes-box").hidden = !card.votes.length;
+  at("votes").replaceChildren(...card.votes.map((v) => vote(v, card.given)));
   at("guide").hidden = !card.guide;
   if (card.guide) at("clause").textContent = visible(`${card.guide.clause}: ${card.guide.rule}`);
 }
@@ -60,6 +66,27 @@ function near(r) {
   item.append(el("span", ` ${r.similarity.toFixed(2)}`, "n muted"));
   return item;
 }
+
+function vote(v, given) {
+  const line = document.createElement("tr");
+  const name = el("th", v.annotator);
+  name.scope = "row";
+  const q = v.quality;
+  const quality = q?.value === undefined ? "unknown" : `${percent(q.value)} [${(100 * q.low).toFixed(0)}, ${(100 * q.high).toFixed(0)}]`;
+  line.append(name, el("td", v.label, v.label === given ? "" : "differs"), el("td", quality, "num"));
+  return line;
+}
+
+/** Why the row is doubted, or only the row: the key `w`. */
+export function toggleWhy() {
+  const off = document.body.classList.toggle("no-why");
+  localStorage.setItem("tilth:why", off ? "off" : "on");
+  at("why").setAttribute("aria-pressed", String(!off));
+  return !off;
+}
+
+document.body.classList.toggle("no-why", localStorage.getItem("tilth:why") === "off");
+at("why").setAttribute("aria-pressed", String(localStorage.getItem("tilth:why") !== "off"));
 
 function word(w) {
   const line = document.createElement("tr");

@@ -1,7 +1,9 @@
 // One row at a time. The browser owns its position: rows are fetched ahead, the next one is drawn at once,
 // verdicts are written behind. A key acts on the row that is painted, or on none.
 import { api, at, el, forPage, reviewer, say, visible } from "./common.js";
-import { drawCard } from "./card.js";
+import { drawCard, toggleWhy } from "./card.js";
+import { draw as drawAlike } from "./alike.js";
+import { asked, pinned, remember } from "./address.js";
 import { askName, Chooser } from "./dialogs.js";
 import { drawVoices, giveBack, lease, queue } from "./leases.js";
 import { Outbox } from "./outbox.js";
@@ -127,6 +129,7 @@ function draw() {
   drawCard(card, choose);
   drawVoices(state.standing?.voices[card.id]);
   drawNote();
+  remember(card.id);
 }
 
 const number = (x) => Math.round(x).toLocaleString("en");
@@ -206,6 +209,7 @@ function decide(verdict, label) {
   draw();
   drawPast();
   say(`${verdict}${label ? " " + label : ""}; next row`);
+  drawAlike(state.past);
   ahead();
   if (state.rows.length === AHEAD || !state.rows.length) refresh();
 }
@@ -254,10 +258,11 @@ const ACTS = {
   drop: () => decide("drop"),
   skip: () => decide("skip"),
   undo,
+  why: () => say(toggleWhy() ? "why it is doubted is shown" : "why it is doubted is hidden"),
   ask: () => { if (state.painted && !queue) { state.ask = !state.ask; drawNote(); say(state.ask ? "second opinion asked" : "no second opinion"); } },
   note: () => { if (state.painted) { at("remark").value = state.note; at("noter").showModal(); } },
 };
-const KEYS = { o: "ask", k: "keep", a: "take", c: "choose", b: "ambiguous", x: "drop", s: "skip", u: "undo", n: "note" };
+const KEYS = { w: "why", o: "ask", k: "keep", a: "take", c: "choose", b: "ambiguous", x: "drop", s: "skip", u: "undo", n: "note" };
 
 document.addEventListener("keydown", (event) => {
   if (!forPage(event) || event.defaultPrevented) return;
@@ -276,6 +281,10 @@ document.querySelectorAll("[data-act]").forEach((button) => {
 });
 
 for (const item of outbox.items()) settled.add(item.id);
+if (pinned && !settled.has(pinned)) {
+  state.rows = [pinned];
+  prefetch().catch((error) => trouble(error.message));
+}
 drawSave();
 outbox.flush();
 addEventListener("pagehide", () => giveBack(state.rows));

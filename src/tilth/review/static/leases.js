@@ -1,4 +1,5 @@
 // Rows in this window's hands: the server hands them to nobody else until they are decided, given back or a while unused.
+import { asked } from "./address.js";
 import { api, at, el, reviewer } from "./common.js";
 
 const AT_HAND = 40, REMEMBERED = 300;
@@ -32,7 +33,7 @@ const before = new Promise((resolve) => {
  */
 export async function lease(have, decided) {
   const was = await before;
-  const body = { reviewer: reviewer.get(), seat, was, n: AT_HAND, have, without: decided.slice(-REMEMBERED), queue };
+  const body = { reviewer: reviewer.get(), seat, was, n: AT_HAND, have, without: decided.slice(-REMEMBERED), queue, asked };
   return api("/lease", body);
 }
 
