@@ -67,16 +67,27 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
             tab.js("localStorage.setItem('tilth:reviewer', 'Ada')")
             tab.wait(READY, 120)
             base = address.partition("?")[0].rstrip("/")
-            yield SimpleNamespace(tab=tab, base=base, patch=patch, paths=paths(tab, patch))
+            yield SimpleNamespace(tab=tab, base=base, patch=patch, paths=paths(tab, base, patch))
     finally:
         server.kill()
 
 
-def paths(tab: Tab, patch: str) -> list[str]:
-    """Every page that the navigation leads to, and those behind them."""
-    tab.wait("document.querySelectorAll('nav a[href]').length > 3")
-    named = tab.js("[...document.querySelectorAll('nav a[href]')].map((a) => a.getAttribute('href'))")
-    return [*dict.fromkeys(named), f"/patches/{patch}", "/patches/none", "/decide/set?least=0.2"]
+def paths(tab: Tab, base: str, patch: str) -> list[str]:
+    """Every page that the navigation leads to, from any of them, and those behind them."""
+    found = ["/"]
+    for path in found:
+        tab.open(base + path)
+        tab.wait("document.querySelectorAll('nav a[href]').length > 3")
+        links = tab.js("[...document.querySelectorAll('nav a[href]')].map((a) => a.getAttribute('href'))")
+        found += dict.fromkeys(link for link in links if link.startswith("/") and link not in found)
+    behind = [
+        f"/patches/{patch}",
+        "/patches/none",
+        "/decide/set?given=billing",
+        "/decide/set?given=none",
+        "/questions",
+    ]
+    return [*found, *behind]
 
 
 def look(tab: Tab, width: int, *, dark: bool = False, zoom: float = 1) -> None:

@@ -55,6 +55,13 @@ def stranger(page: TestClient) -> TestClient:
     return TestClient(page.app, base_url=BASE, follow_redirects=False)
 
 
+def test_each_page_of_the_navigation_has_a_key_of_its_own() -> None:
+    from tilth.review.pages.frame import EXPLORE, PLACES
+
+    letters = [letter for *_, letter in (*PLACES, *EXPLORE)]
+    assert sorted(letters) == sorted(set(letters))
+
+
 @pytest.mark.parametrize("path", ["/", "/decide", "/api/queue", "/api/openapi.json", "/static/page.css"])
 def test_nothing_is_shown_without_the_token(page: TestClient, path: str) -> None:
     other = stranger(page)
