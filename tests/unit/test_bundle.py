@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def test_similarity_is_the_cosine_of_the_features(release: Release) -> None:
     learned, x = TextLinear().learn(TEXTS)
     query = f"{TEXTS[3]} qqqq"
     wanted = np.sort(np.asarray((learned.transform([query]) @ x.T).todense()).ravel())[::-1][:3]
-    seen = release._seen([query])
+    seen = release._model.run([query])
     found = [row["similarity"] for row in release._evidence.nearest(seen, 0)]
     assert found == pytest.approx(wanted.tolist(), abs=1e-4)
 
@@ -217,3 +218,13 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     monkeypatch.undo()
     assert load(place).id == before
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_long_texts_take_no_more_memory_than_short_ones(release: Release) -> None:
+    long = ["".join(f"word{i % 997} " for i in range(4_000))] * 200
+    tracemalloc.start()
+    found = release.scores(long)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 200
+    assert most < 300_000_000

@@ -221,14 +221,14 @@ class _Rows:
         text = ws.config.columns.text
         at = np.flatnonzero(self.decides)
         if len(at):
-            seen, truth = fitted.model.run(self.rows.take(at.tolist()).texts(text)), self.truth[at]
+            seen, truth = fitted.model.run_many(self.rows.take(at.tolist()).texts(text)), self.truth[at]
             words = f"{len(at):,} evaluation rows: the half that decides"
         else:
             texts, truth = fitted.train.texts(text), fitted.labels
             seen = fitted.held_out(texts, ws.config.copies.threshold)
             words = f"{len(texts):,} rows of train, each held out in turn: there are too few evaluation rows"
         if away := self.strangers(fitted):
-            strange = fitted.model.run(fitted.outside.take(away).texts(text))
+            strange = fitted.model.run_many(fitted.outside.take(away).texts(text))
             seen = Seen(
                 np.concatenate([seen.logits, strange.logits]), np.concatenate([seen.known, strange.known])
             )
@@ -284,7 +284,7 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
         few = f"only {len(inside)} evaluation rows are left to report on"
         return _Report(few if len(rows.rows) else "no evaluation rows", None, None, None, (), (), {})
     known = rows.rows.take(inside.tolist())
-    seen = fitted.model.run(known.texts(text))
+    seen = fitted.model.run_many(known.texts(text))
     p, reasons, strange = _answers(seen, decided)
     counts = Counter(fitted.classes[c] for c in fitted.labels)
     named = ws.named_slices(known)
@@ -303,7 +303,7 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
     strangers = fitted.outside.take(free).texts(text) + rows.rows.take(away.tolist()).texts(text)
     outside = None
     if strangers:
-        refused = int((_answers(fitted.model.run(strangers), decided)[1] != 0).sum())
+        refused = int((_answers(fitted.model.run_many(strangers), decided)[1] != 0).sum())
         outside = Outside(len(strangers), stats.clopper_pearson(refused, len(strangers)))
     texts = known.texts(text)
     scored = [row_digest(t, label) for t, label in zip(texts, known.labels, strict=True)]

@@ -20,7 +20,7 @@ import numpy as np
 from tilth.errors import InputError
 from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, familiarity, softmax
 from tilth.release.evidence import Evidence
-from tilth.release.forward import Embed, Model, Seen, array
+from tilth.release.forward import Embed, Model, Seen, array, pieces
 
 __all__ = [
     "ENCODER", "FORMAT", "MANIFEST", "Answer", "Release", "Scores", "load", "opened", "read_manifest",
@@ -31,7 +31,6 @@ MANIFEST = "manifest.json"
 ENCODER = "model/encoder"
 LARGEST = 1 << 31
 """Bytes that one file of a bundle may have; more is no release of ours."""
-BATCH = 1024
 SHOWN = 3
 
 
@@ -180,7 +179,8 @@ class Release:
         """
         if isinstance(texts, str):
             raise InputError("scores() takes a list of texts, not one text; pass [text]")
-        parts = [self._some(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)] or [self._some([])]
+        _only_texts(texts)
+        parts = [self._scored(self._model.run(texts[some])) for some in pieces(texts)]
         if len(parts) == 1:
             return parts[0]
         names = Scores.__dataclass_fields__
@@ -188,16 +188,8 @@ class Release:
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """(n, k) float32 scores before calibration."""
-        return self._seen(texts).logits
-
-    def _seen(self, texts: Sequence[str]) -> Seen:
-        for text in texts:
-            if not isinstance(text, str):
-                raise InputError(f"a release takes texts, not {type(text).__name__}: {text!r:.60}")
-        return self._model.run(texts)
-
-    def _some(self, texts: Sequence[str]) -> Scores:
-        return self._scored(self._seen(texts))
+        _only_texts(texts)
+        return self._model.run_many(texts).logits
 
     def _scored(self, seen: Seen) -> Scores:
         p = softmax(seen.logits * self._temperature)
@@ -229,8 +221,8 @@ class Release:
         """
         texts = [self._text_of(row) for row in rows]
         out: list[Answer] = []
-        for start in range(0, len(texts), BATCH):
-            seen = self._seen(texts[start : start + BATCH])
+        for some in pieces(texts):
+            seen = self._model.run(texts[some])
             found = self._scored(seen)
             inside = None if sets is None else self.sets(found, sets)
             for i in range(len(found)):
@@ -345,6 +337,12 @@ def _encoder(path: Path, manifest: Mapping[str, Any]) -> Embed | None:
     if encoder.digest != digest:
         raise InputError(f"{path / ENCODER} is another encoder than the release was made with; copy it again")
     return encoder.encode
+
+
+def _only_texts(texts: Sequence[str]) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"a release takes texts, not {type(text).__name__}: {text!r:.60}")
 
 
 class _Folder:

@@ -88,7 +88,7 @@ class Fitted:
             np.zeros(1),
             unseen=float(self.settings["unseen"]),
         )
-        known = reader.features(texts).known
+        known = reader.run_many(texts).known
         return known if self.model.embed is None else np.sqrt(known)
 
 

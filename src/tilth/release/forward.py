@@ -6,7 +6,7 @@ where only numpy is installed. `tests/unit/test_forward.py` holds the two togeth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
@@ -17,7 +17,7 @@ import numpy as np
 from tilth.errors import InputError
 from tilth.recipes import ngrams
 
-__all__ = ["BLOCKS", "KINDS", "Embed", "Features", "Model", "Seen", "array", "pack"]
+__all__ = ["BLOCKS", "KINDS", "Embed", "Features", "Model", "Seen", "array", "pack", "pieces"]
 
 BITS = 20
 WORDS, CHARS = (1, 2), (2, 3, 4, 5)
@@ -26,6 +26,8 @@ KINDS = ("ngrams", "ngrams+embedding", "embedding")
 Embed = Callable[[Sequence[str]], np.ndarray]
 _SHIFT = np.uint64(64 - BITS)
 _WIDTH = BITS + 1
+_SOME, _CHARS = 1024, 400_000
+"""Texts and characters at once: more are no faster and take memory."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,18 @@ def array(files: Mapping[str, bytes], name: str) -> np.ndarray:
         return np.asarray(np.load(BytesIO(files[name]), allow_pickle=False))
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{name} of the bundle is no array: {error}") from error
+
+
+def pieces(texts: Sequence[str]) -> Iterator[slice]:
+    """Slices of texts to be run at once, at least one: so many texts, or fewer where they are long."""
+    start, chars = 0, 0
+    for i, text in enumerate(texts):
+        size = min(len(text), ngrams.MAX_CHARS)
+        if i > start and (i - start >= _SOME or chars + size > _CHARS):
+            yield slice(start, i)
+            start, chars = i, 0
+        chars += size
+    yield slice(start, len(texts))
 
 
 class Model:
@@ -153,6 +167,11 @@ class Model:
             embed=embed,
             alone=kind == "embedding",
         )
+
+    def run_many(self, texts: Sequence[str]) -> Seen:
+        """The same for any number of texts in bounded memory; features and embeddings are not kept."""
+        parts = [self.run(texts[some]) for some in pieces(texts)]
+        return Seen(np.concatenate([p.logits for p in parts]), np.concatenate([p.known for p in parts]))
 
     def run(self, texts: Sequence[str]) -> Seen:
         """Logits of texts; a text gets the same ones, to the bit, whatever stands beside it."""
