@@ -98,6 +98,10 @@ def test_slices_are_bits_and_a_choice_of_bits_is_a_set(page: TestClient) -> None
     made = page.post("/api/sets", json=body).json()
     assert 0 < early.sum() < 400, made
     assert made["rows"] == early.sum()
+    again = page.get("/api/map/slice", params={"set": made["id"]}).content
+    assert again == raw
+    assert page.get("/api/map/slice", params={"where": 'text matches "^[b-g]"'}).content == raw
+    assert page.get("/api/map/slice", params={"where": "no such thing"}).status_code == 422
     kept = page.get("/api/sets/rows", params={"set": made["id"], "count": 2_000}).json()["rows"]
     assert set(kept) == {rows.ids[i] for i in np.flatnonzero(early)}
 

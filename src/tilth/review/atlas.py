@@ -18,6 +18,7 @@ from tilth.layout2d import Faithfulness, faithfulness
 from tilth.map_picture import territory
 from tilth.maps import Map
 from tilth.review.desk import Desk
+from tilth.sets import Where
 from tilth.slices import Slice
 from tilth.worklist import Worklist
 from tilth.workspace import TRAIN
@@ -106,15 +107,19 @@ class Atlas:
             ]
         )  # fmt: skip
 
-    def mask(self, name: str) -> bytes:
-        """One bit a row, the lowest first: whether it is in a named slice."""
+    def mask(self, name: str = "", where: str = "", kept: str = "") -> bytes:
+        """One bit a row, the lowest first: whether it is in a named slice, a filter or a kept set."""
         sheet, ws = self._needed(), self.desk.project.workspace
-        if name not in ws.config.slices:
+        rows = self._rows(sheet).view.train
+        if where or kept:
+            inside = np.zeros(len(rows), dtype=bool)
+            inside[self.desk.sets.positions(Where(where, kept))] = True
+        elif name in ws.config.slices:
+            inside = Slice.parse(name, ws.config.slices[name]).mask(ws.table(rows))
+        else:
             raise NotFound(
                 f"no slice {name!r} in tilth.toml; there are {', '.join(ws.config.slices) or 'none'}"
             )
-        rows = self._rows(sheet).view.train
-        inside = Slice.parse(name, ws.config.slices[name]).mask(ws.table(rows))
         return np.packbits(inside, bitorder="little").tobytes()
 
     def cards(self, version: str, at: Sequence[int]) -> list[dict[str, Any]]:

@@ -52,9 +52,9 @@ class MapActions:
         """Every row in columns of little-endian numbers (docs/howto/map.md): `tilth map --out`."""
         return Response(self.atlas.points(), media_type="application/octet-stream")
 
-    def mask(self, name: str) -> Response:
-        """One bit a row, the lowest first: whether it is in a slice of tilth.toml."""
-        return Response(self.atlas.mask(name), media_type="application/octet-stream")
+    def mask(self, name: str = "", where: str = "", set: str = "") -> Response:
+        """One bit a row, the lowest first: whether it is in a slice of tilth.toml, a filter or a kept set."""
+        return Response(self.atlas.mask(name, where, set), media_type="application/octet-stream")
 
     def cards(self, version: str, at: list[int] = fastapi.Query(default=[])) -> Any:  # noqa: B008
         """What is to be seen of rows by their position on the map; at most 60 at once."""

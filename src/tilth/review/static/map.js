@@ -23,7 +23,8 @@ export const map = {
 };
 /** @type {any} */ let look = null;
 /** @type {number[][]} */ let loop = [];
-let lassoing = false, asked = false;
+let lassoing = false;
+/** @type {Record<string, string> | null} */ let asked = null;  // a filter or a kept set that the address names
 
 /** A fault in words, or "". */
 export function trouble(words) {
@@ -54,6 +55,7 @@ async function load() {
       if (map.chosen && map.chosen.length !== map.rows.n) map.chosen = null;
       map.about = about;
       if (map.colour.startsWith("slice:")) await fetchSlice();
+      if (asked) map.chosen = await bits(asked);
       restyle();
       facts();
     }
@@ -92,13 +94,15 @@ function sayWhat(about) {
   at("map-says").textContent = parts.join(" ");
 }
 
-async function fetchSlice() {
-  const answer = await fetch("/api/map/slice?name=" + encodeURIComponent(map.colour.slice(6)));
-  map.slice = answer.ok ? unpacked(await answer.arrayBuffer(), map.rows.n) : null;
-  if (!answer.ok) {
-    const found = await answer.json().catch(() => ({}));
-    trouble(found.message || "The slice did not come.");
-  }
+const fetchSlice = async () => { map.slice = await bits({ name: map.colour.slice(6) }); };
+
+/** Which rows are in a slice, a filter or a kept set; null where the server cannot say. */
+async function bits(which) {
+  const answer = await fetch("/api/map/slice?" + new URLSearchParams(which));
+  if (answer.ok) return unpacked(await answer.arrayBuffer(), map.rows.n);
+  const found = await answer.json().catch(() => ({}));
+  trouble(found.message || "The rows did not come.");
+  return null;
 }
 
 // colours
@@ -250,6 +254,7 @@ function keep() {
   if (!map.names) q.set("names", "off");
   const { x, y, zoom } = map.view;
   if (zoom !== 1 || x || y) { q.set("x", x.toFixed(4)); q.set("y", y.toFixed(4)); q.set("zoom", zoom.toFixed(3)); }
+  for (const [name, value] of Object.entries(asked ?? {})) q.set(name, value);
   const text = q.toString();
   history.replaceState(null, "", location.pathname + (text ? "?" + text : ""));
 }
@@ -259,6 +264,8 @@ function recall() {
   map.colour = q.get("colour") || "label";
   map.focus = q.get("class") || "";
   map.names = q.get("names") !== "off";
+  const rows = ["where", "set"].filter((name) => q.get(name)).map((name) => [name, q.get(name)]);
+  asked = rows.length ? Object.fromEntries(rows) : null;
   map.view = { x: number("x", 0), y: number("y", 0), zoom: clampZoom(number("zoom", 1)) };
 }
 
@@ -296,8 +303,10 @@ function whole() {
 /** @param {Uint8Array | null} mask */
 export function choose(mask) {
   map.chosen = mask && mask.includes(1) ? mask : null;
+  asked = null;
   if (!map.chosen) map.circle = 0;
   restyle();
+  facts();
   say(map.chosen ? `${count(map.chosen).toLocaleString("en")} rows chosen` : "no rows chosen");
 }
 
@@ -483,10 +492,5 @@ const again = () => { if (map.rows) restyle(); };
 new MutationObserver(again).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 
-export function begin() {
-  if (asked) return;
-  asked = true;
-  recall();
-  load();
-}
-begin();
+recall();
+load();

@@ -135,6 +135,7 @@ export async function openRow(position) {
     const facts = [["Given", card.given ?? "no label"], ["Model says", short.predicted], ["Suggested", card.suggested ?? "none"], ["P(wrong)", card.p_wrong.toFixed(2)]];
     if (short.judged) facts.push(["Verdict", "given"]);
     at("row-card-facts").replaceChildren(...facts.flatMap(([name, value]) => [el("dt", name), el("dd", value)]));
+    at("row-card-decide").href = "/decide?row=" + encodeURIComponent(short.id);
     at("row-card").showModal();
     say(`row ${short.id}`);
   } catch (error) {
