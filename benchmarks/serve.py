@@ -265,15 +265,18 @@ def bodies(folder: Path, name: str, values: list[Any]) -> Path:
     return path
 
 
-def cpu(group: int) -> float:
-    """CPU seconds of a process group so far, with those of its children that have ended."""
-    ticks = 0
+def cpu(root: int) -> float:
+    """CPU seconds of a process and all below it so far, with those that have ended."""
+    ticks, parent = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parts = stat.read_text().rpartition(")")[2].split()
-            if int(parts[2]) == group:
-                ticks += sum(map(int, parts[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+            parent[int(stat.parent.name)] = int(parts[1])
+            ticks[int(stat.parent.name)] = sum(map(int, parts[11:15]))
+    found, more = {root}, {root}
+    while more := {p for p, q in parent.items() if q in more} - found:
+        found |= more
+    return sum(ticks.get(p, 0) for p in found) / os.sysconf("SC_CLK_TCK")
 
 
 def throughput(folder: Path, texts: list[str], count: int) -> dict[str, Any]:

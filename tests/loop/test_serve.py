@@ -78,6 +78,8 @@ def test_serve_ask_swap_and_stop(bundles: list[Path], tmp_path: Path) -> None:
         assert process.returncode == 0
     assert [json.loads(line)["event"] for line in log.splitlines() if "event" in line] == [
         "started",
+        "swapped",
+        "swapped",
         "stopped",
     ]
     assert texts[0] not in log

@@ -83,7 +83,10 @@ class Evidence:
             alike = self._vectors @ seen.embedded[row]
         else:
             alike = self._by_ngrams(seen, row)
-        order = np.argsort(-alike, kind="stable")[:most]
+        # of the best, and all that equal the last of them, so that the order does not depend on chance
+        least = np.partition(alike, -most)[-most] if most < len(alike) else -np.inf
+        best = np.flatnonzero(alike >= least)
+        order = best[np.argsort(-alike[best], kind="stable")][:most]
         return tuple(
             {**self.rows[i], "similarity": round(float(alike[i]), 4)} for i in order.tolist() if alike[i] > 0
         )

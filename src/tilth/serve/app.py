@@ -18,7 +18,7 @@ from tilth.serve.metrics import Labels, Metrics
 from tilth.serve.openapi import document
 from tilth.serve.protocol import Exchange
 from tilth.serve.settings import Settings
-from tilth.serve.state import Answered, Receipt, State, new_id, stamp
+from tilth.serve.state import Answered, Ids, Receipt, State, stamp
 from tilth.serve.swap import Stage
 from tilth.serve.writer import Writer
 
@@ -45,6 +45,7 @@ class App:
         self.settings, self.stage, self.guard, self.batcher = settings, stage, guard, batcher
         self.writer, self.state, self.metrics, self.log = writer, state, metrics, log
         self.loop, self.clock = loop, clock
+        self.new_id = Ids()
         self.draining = False
         self.connections: Callable[[], int] = lambda: 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +110,7 @@ class App:
         column = deployment.arms[0].release.text
         question = question_of(exchange.body, column, rows=limits.rows, characters=limits.characters)
         now = self.clock()
-        ids = [new_id(now) for _ in question.texts]
+        ids = [self.new_id(now) for _ in question.texts]
         arm = deployment.arm(question.key or (ids[0] if ids else ""))
         who = f"{client}/{question.client}" if client and question.client else client or question.client
         exchange.notes = {"client": who, "rows": len(ids), "arm": arm.letter}
@@ -277,6 +278,7 @@ class App:
             exchange.fail(422, str(error))
             return
         self.metrics.count("swaps_total", ("result", "done"))
+        self.log.event(stamp(self.clock()), "swapped", releases=self.stage.present.to_json())
         self.releases(exchange, "")
 
     def compare(self, exchange: Exchange, client: str) -> None:

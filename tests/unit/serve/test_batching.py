@@ -45,6 +45,17 @@ def run(work, queue=None):
     return asyncio.run(inside())
 
 
+def test_what_is_quick_is_measured(tmp_path):
+    quick, slow = make(tmp_path)[0], make(tmp_path, "y", slow=0.03)[0]
+
+    async def work(batcher, _):
+        batcher.learn(quick)
+        batcher.learn(slow)
+        assert batcher._slow == {"id-x": False, "id-y": True}
+
+    run(work)
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_what_waits_is_one_batch(tmp_path, slow):
     arm, release = make(tmp_path)
