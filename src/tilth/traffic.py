@@ -235,7 +235,7 @@ def queue(ws: Workspace, state: str | Path | None = None, most: int = MOST) -> Q
         asked = [a for q in waiting[:most] if (a := served.answer(q.answer)) is not None]
         paths = {r.id: r.path for r in served.releases(retired=True)}
     evidence, classes = _evidence([(a.id, a.release, a.text or "") for a in asked], paths)
-    labels = ws.store.counts_by_label(ws.head(TRAIN))
+    labels = ws.store.counts_by_label(ws.head(TRAIN)) if most else {}
     names = sorted({*classes, *(x for x in labels if x is not None)})
     out = []
     for a in asked:
