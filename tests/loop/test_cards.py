@@ -177,6 +177,18 @@ def test_a_project_that_moved_on_still_gives_the_scores(work: Path) -> None:
     assert "moved on" in states["the release made again from the project"]["why"]
 
 
+def test_a_bundle_of_another_version_is_judged_by_its_numbers(work: Path) -> None:
+    edit(bundle(work) / "manifest.json", lambda body: body.update(tilth="0.0.9"))
+    path = bundle(work) / "card.md"
+    path.write_text(path.read_text("utf-8").replace("# Model card", "# Card of the model"), "utf-8")
+    seal(bundle(work))
+    run = tilth("verify", BUNDLE, *P, "--json", cwd=work)
+    assert run.code == 3
+    states = {c["name"]: c for c in run.json["checks"]}
+    assert "Tilth 0.0.9 wrote it" in states["card.md says what card.json says"]["why"]
+    assert all(c["state"] == "recomputed" for c in run.json["checks"] if c["kind"] == "claim")
+
+
 def _weights(b: Path) -> None:
     path = b / "model" / "weights.npy"
     weights = np.load(path)
@@ -198,6 +210,11 @@ def _number_in_card(b: Path) -> None:
     text, shown = (b / "card.md").read_text("utf-8"), figure(claims["accuracy"])
     assert shown in text
     (b / "card.md").write_text(text.replace(shown, "99.0 % [98.0 %, 99.5 %]"), "utf-8")
+
+
+def _view(b: Path) -> None:
+    text = (b / "card.html").read_text("utf-8")
+    (b / "card.html").write_text(text.replace("not stated", "stated").replace("passed", "PASSED"), "utf-8")
 
 
 def _raise(name: str) -> Callable[[Any], None]:
@@ -260,6 +277,7 @@ def _threshold(b: Path) -> None:
 
 
 HARM = [
+    _view,
     _weights, _byte, _number_in_card, _number_in_card_json, _number_in_both, _evaluation, _patches,
     _no_patches,
     _datasheet, _bare_number, _proof, _other_model, _threshold,

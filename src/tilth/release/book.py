@@ -248,7 +248,7 @@ class Book:
         names = {a.info.author for a in self.accepted}
         for a in self.accepted:
             names |= {d.author for d in self.ws.store.decisions(a.info.id)}
-        return sorted({*names, *self.verdict_counts(), *self.judgements[0]} - {""})
+        return sorted({*names, *self.verdict_counts(), *self.judgements[0]} - {"", "person"})
 
 
 def _exported(ws: Workspace, version: Version) -> tuple[str, int]:

@@ -61,7 +61,7 @@ def _counts(book: Book) -> Reply:
             " in the evaluation set",
         ]
     rows = []
-    for name, count in list(train.classes.items())[:MOST]:
+    for name, count in sorted(list(train.classes.items())[:MOST]):
         cells: list[Prose] = [[Code(name)], [book.rows(f"rows of train: {name}", count)]]
         if other is not None:
             there = other.classes.get(name, 0)

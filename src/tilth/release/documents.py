@@ -16,13 +16,14 @@ from tilth.release.datasheet import datasheet
 from tilth.release.gates import Gates, check
 from tilth.release.prose import Page, markdown
 from tilth.release.spdx import spdx
+from tilth.release.view import html
 from tilth.workspace import Workspace
 
 __all__ = ["FORMAT", "NAMES", "contents", "write"]
 
 FORMAT = 1
 NAMES = (
-    "card.md", "card.json", "datasheet.md", "datasheet.json", "croissant.json", "spdx.json", "patches.jsonl",
+    "card.md", "card.html", "card.json", "datasheet.md", "datasheet.html", "datasheet.json", "croissant.json", "spdx.json", "patches.jsonl",
 )  # fmt: skip
 """Files that `write` makes."""
 
@@ -51,8 +52,10 @@ def contents(ws: Workspace, facts: Facts, gates: Gates) -> dict[str, str]:
     return {
         # of what is written, not of what is in memory: a reader has only that
         "card.md": markdown(Page.from_json(model_json)),
+        "card.html": html(Page.from_json(model_json)),
         "card.json": _json(known | model_json),
         "datasheet.md": markdown(Page.from_json(data_json)),
+        "datasheet.html": html(Page.from_json(data_json)),
         "datasheet.json": _json({"format": FORMAT, "answered": sheet.to_json()} | data_json),
         "croissant.json": _json(croissant(book)),
         "spdx.json": _json(spdx(book)),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tilth import stats
+from tilth import __version__, stats
 from tilth.errors import InputError, TilthError
 from tilth.release.bundle import MANIFEST, Release, load, opened, read_manifest
 from tilth.release.claims import Claim, claims_of
@@ -25,6 +25,7 @@ from tilth.release.evidence import ROWS
 from tilth.release.measured import Measured, measure
 from tilth.release.prose import Code, Page, Quote, Table, markdown
 from tilth.release.scored import Rows, rows_of_file, rows_of_project
+from tilth.release.view import html
 from tilth.stats import Interval
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def verify(
     elif project is not None:
         rows = rows_of_project(project, said.evaluation)
     recomputed = _scores(release, rows, said) if rows and release else {}
-    again = _again(project, said, held, checks) if project is not None and whole else {}
+    again = _again(project, said, manifest, held, checks) if project is not None and whole else {}
     checks += _claims(said, recomputed | _counted(manifest, held, said), again, rows, project is not None)
     return Verification(str(place), found, str(manifest["name"]), rows.origin if rows else "", tuple(checks))
 
@@ -164,8 +165,8 @@ def _files(manifest: Mapping[str, Any], held: Mapping[str, bytes], foreign: Sequ
             out.append(Check("file", name, "recomputed"))
     out += [
         Check("file", name, "differs", "the manifest does not name it: the release was made without it")
-        for name in NAMES
-        if name not in manifest["files"]
+        for name in (*NAMES, "evaluation.json")
+        if name not in manifest["files"] and not name.endswith(".html")
     ]
     return out + [Check("file", name, "differs", "it is not part of the release") for name in foreign]
 
@@ -215,7 +216,8 @@ class _Said:
             )
             patches = []
         facts = bodies["card.json"].get("facts", {}) if isinstance(bodies["card.json"], dict) else {}
-        texts = {n: held[n].decode("utf-8", "replace") for n in ("card.md", "datasheet.md") if n in held}
+        shown = [f"{name}.{kind}" for name in ("card", "datasheet") for kind in ("md", "html")]
+        texts = {n: held[n].decode("utf-8", "replace") for n in shown if n in held}
         return _Said(pages["card.json"], pages["datasheet.json"], facts, evaluation, measured, patches, texts)
 
     def agreements(self, manifest: Mapping[str, Any]) -> list[Check]:
@@ -223,9 +225,15 @@ class _Said:
         out = []
         for name, page in (("card", self.card), ("datasheet", self.datasheet)):
             if page is not None:
-                same = markdown(page) == self.texts.get(f"{name}.md")
-                why = "" if same else _first_difference(markdown(page), self.texts.get(f"{name}.md", ""))
-                out.append(_agree(f"{name}.md says what {name}.json says", same, why))
+                for kind, text in (("md", markdown(page)), ("html", html(page))):
+                    there = self.texts.get(f"{name}.{kind}", "")
+                    if kind == "html" and not there:
+                        continue  # a view for people that a bundle may lack
+                    what = f"{name}.{kind} says what {name}.json says"
+                    if text != there and (other := _other_tilth(manifest)):
+                        out.append(Check("agreement", what, "not recomputed", other))
+                    else:
+                        out.append(_agree(what, text == there, _first_difference(text, there)))
         out.append(self._facts(manifest))
         out.append(self._scores())
         out.append(self._patches())
@@ -318,6 +326,14 @@ def _listed_patches(card: Page | None) -> list[tuple[str, str]]:
     return out
 
 
+def _other_tilth(manifest: Mapping[str, Any]) -> str:
+    """Why files need not be equal letter by letter: another version wrote them; "" where this one did."""
+    wrote = manifest.get("tilth")
+    return (
+        "" if wrote == __version__ else f"Tilth {wrote} wrote it, this is {__version__}: wording may differ"
+    )
+
+
 def _agree(name: str, same: bool, why: str) -> Check:
     return Check("agreement", name, "recomputed" if same else "differs", "" if same else why)
 
@@ -394,7 +410,7 @@ def _counted(manifest: Mapping[str, Any], held: Mapping[str, bytes], said: _Said
 
 
 def _again(
-    project: Path, said: _Said, held: Mapping[str, bytes], checks: list[Check]
+    project: Path, said: _Said, manifest: Mapping[str, Any], held: Mapping[str, bytes], checks: list[Check]
 ) -> dict[str, dict[str, Claim]]:
     """The claims of the same release, made again from the project; a release that differs is a difference."""
     from tilth.release.again import made_again
@@ -408,7 +424,11 @@ def _again(
         return {}
     odd = sorted(n for n in {*files, *held} if files.get(n) != held.get(n))
     why = f"made again, these files differ: {', '.join(odd[:8])}" if odd else ""
-    checks.append(_agree("the release made again from the project, byte for byte", not odd, why))
+    what, other = "the release made again from the project, byte for byte", _other_tilth(manifest)
+    if odd and other:
+        checks.append(Check("agreement", what, "not recomputed", f"{why}; {other}"))
+    else:
+        checks.append(_agree(what, not odd, why))
     out = {}
     for name in ("card.json", "datasheet.json"):
         out[name] = {c.name: c for c in Page.from_json(json.loads(files[name])).claims()}
