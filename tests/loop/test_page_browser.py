@@ -233,3 +233,35 @@ def test_a_pair_is_shown_in_two_panes_and_the_rest_of_a_long_text_on_demand(tmp_
             assert tab.faults() == []
     finally:
         server.kill()
+
+
+def test_two_windows_have_different_rows_and_give_them_back(site: SimpleNamespace) -> None:
+    from tilth.project import Project
+
+    def held() -> dict[str, set[str]]:
+        with Project(site.folder / "p") as project:
+            found: dict[str, set[str]] = {}
+            for lease in project.workspace.store.leases("train", time.time()):
+                found.setdefault(lease.seat, set()).add(lease.id)
+            return found
+
+    row = "document.querySelector('#row-name code').textContent"
+    other = site.window.tab()
+    sign_in(other, site.server.address, "Ada")
+    assert other.js(row) != site.tab.js(row)
+    first, second = held().values()
+    assert len(first) == len(second) == 40
+    assert not first & second
+    before = site.tab.js(row)
+    site.tab("Page.reload")
+    site.tab.wait(f"document.readyState === 'complete' && {row} === {before!r}")
+    assert {len(x) for x in held().values()} == {40}
+    press(other, "ok")  # asks for a second opinion, and keeps
+    other.wait("document.getElementById('save').dataset.open === '0'")
+    assert [(v.said.decision, v.said.role) for v in said(site.folder)] == [("keep", "ask")]
+    other.open(site.server.address.partition("?")[0] + "patches")  # the page goes, and its rows with it
+    end = time.monotonic() + 10
+    while len(held()) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert site.tab.faults() == []

@@ -29,7 +29,7 @@ def agreement_words(body: Json) -> str:
     drawn = f"on {rows} rows that two people judged blind, {count(body.get('drawn'))} of them drawn"
     if value is None or low is None or high is None:
         return f"agreement {observed:.0%} {drawn}"
-    return f"agreement {observed:.0%}, alpha {value:.2f} [{low:.2f}, {high:.2f}] {drawn}"
+    return f"agreement {observed:.0%}, alpha {value:.2f} [{max(low, -1.0):.2f}, {high:.2f}] {drawn}"
 
 
 def people(console: Console, body: Json) -> None:

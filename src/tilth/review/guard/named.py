@@ -1,7 +1,7 @@
 """A verdict, a decision on a patch, a comment: each carries the name of whoever is logged in.
 
-One place for all actions, those to come too: an action says who acts in the keys `reviewer` and `author` of
-its body, and here both are what the login says.
+One place for all actions, those to come too: an action says who acts in the keys `reviewer`, `author` or
+`person` of its body, and here all of them are what the login says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tilth.review.guard.asgi import SAFE, App, Message, Receive, Send, body_of, 
 
 __all__ = ["named"]
 
-KEYS = ("reviewer", "author")
+KEYS = ("reviewer", "author", "person")
 NOBODY = (None, "", "person")
 """What a body may say in the place of the person's own name."""
 LARGEST = 1_000_000

@@ -153,8 +153,14 @@ function drawStanding() {
   const who = document.createElement("span");
   who.append(el("span", "as ", "muted"), el("strong", reviewer.get() || "nobody yet"));
   box.append(who);
-  if (!state.rows.length && !state.painted) box.append(el("strong", "Nothing wants a verdict now. Make a patch of your verdicts on the page Patches.", "done"));
+  if (!state.rows.length && !state.painted) box.append(el("strong", nothing(left), "done"));
   else if (!state.painted) box.append(el("span", "loading rows …", "muted"));
+}
+
+/** Why there is no row. */
+function nothing(left) {
+  if (left > settled.size) return "What is left is in other people's hands.";
+  return queue ? "People differ on no row." : "Nothing wants a verdict now. Make a patch of your verdicts on the page Patches.";
 }
 
 /** Verdicts of this visit that the standing does not count yet. */

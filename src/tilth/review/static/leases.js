@@ -47,6 +47,7 @@ export function giveBack(rows) {
 /** What others said of the row on the screen; shown where people differ, and nowhere else. */
 export function drawVoices(voices) {
   at("voices-box").hidden = !voices;
+  document.querySelectorAll('[data-act="ask"]').forEach((button) => { /** @type {HTMLElement} */ (button).hidden = Boolean(queue); });
   at("voices").replaceChildren(...(voices ?? []).map((v) => {
     const item = document.createElement("li");
     const what = v.verdict === "relabel" ? `relabel → ${v.label}` : v.verdict === "keep" ? `keep ${v.given ?? ""}` : v.verdict;
