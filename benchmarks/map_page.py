@@ -76,7 +76,7 @@ def lasso(tab: Any) -> dict[str, Any]:
     )
     turn = np.linspace(0, 2 * np.pi, 60)
     star = np.stack([np.cos(turn), np.sin(turn)], axis=1) * (0.25 + 0.08 * np.cos(5 * turn))[:, None] * box[3]
-    path = star + [box[0] + box[2] / 2, box[1] + box[3] / 2]
+    path = star + np.array([box[0] + box[2] / 2, box[1] + box[3] / 2])
     tab("Input.dispatchMouseEvent", type="mouseMoved", x=path[0][0], y=path[0][1])
     tab.key("l")
     for kind, (x, y) in [

@@ -29,7 +29,7 @@ class Territory:
     tone : (c,) number of the colour of each class; classes side by side have different ones.
     anchor : (c, 2) where a class is densest; NaN for a class without rows.
     rows : (c,) rows of each class.
-    gathered : (c,) share of its rows around the anchor, 0 to 1; a class all over the map has no place of its own.
+    gathered : (c,) share of its rows around the anchor, 0 to 1; a class all over the map has no place.
     """
 
     tone: np.ndarray

@@ -27,7 +27,7 @@ SIZE = 900
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A project whose rows try to break the page, its server and a tab; and what the server says of the map."""
+    """A project whose rows try to break the page, its server, a tab, and where the rows are by the server."""
     folder = tmp_path_factory.mktemp("map")
     write(folder / "train.csv", [(a, b + EVIL, c, d) for a, b, c, d in lines(400, seed=1)])
     write(folder / "eval.csv", lines(100, seed=2))
@@ -76,7 +76,7 @@ def on_screen(site: SimpleNamespace, at: Any, zoom: float = 1.0) -> np.ndarray:
     b = box(site.tab)
     scale = zoom * 0.93 * min(round(b["width"]), round(b["height"])) / 2
     xy = site.xy[at] * [scale, -scale]
-    return np.asarray(xy + [b["x"] + b["width"] / 2, b["y"] + b["height"] / 2])
+    return np.asarray(xy + np.array([b["x"] + b["width"] / 2, b["y"] + b["height"] / 2]))
 
 
 def mouse(tab: Tab, kind: str, place: Any, **more: Any) -> None:
@@ -99,11 +99,14 @@ def test_every_row_is_painted_and_nothing_of_it_is_obeyed(site: SimpleNamespace)
     tab = visit(site, "?names=off")
     places = on_screen(site, slice(None)) - [box(tab)["x"], box(tab)["y"]]
     script = """
-    (() => { const c = document.getElementById('points'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height);
-      const v = new Uint32Array(d.data.buffer), paper = v[0];
+    (() => {
+      const c = document.getElementById('points');
+      const image = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+      const v = new Uint32Array(image.data.buffer), paper = v[0];
       return {painted: v.reduce((a, p) => a + (p !== paper), 0),
-              missing: %s.filter(([x, y]) => v[(y | 0) * c.width + (x | 0)] === paper).length}; })()
-    """ % json.dumps(places.tolist())
+              missing: PLACES.filter(([x, y]) => v[(y | 0) * c.width + (x | 0)] === paper).length};
+    })()
+    """.replace("PLACES", json.dumps(places.tolist()))
     found = tab.js(script)
     assert found["missing"] == 0
     assert 400 * 20 < found["painted"] < 400 * 110
@@ -125,7 +128,7 @@ def test_a_lasso_counts_what_numpy_counts_and_becomes_a_set(site: SimpleNamespac
         * (0.28 + 0.1 * np.cos(5 * turn))[:, None]
         * b["height"]
     )
-    path = star + [b["x"] + b["width"] / 2 + 30, b["y"] + b["height"] / 2]
+    path = star + np.array([b["x"] + b["width"] / 2 + 30, b["y"] + b["height"] / 2])
     tab.key("l")
     mouse(tab, "mousePressed", path[0])
     for place in path[1:]:
@@ -202,3 +205,37 @@ def test_a_circle_a_class_and_a_slice(site: SimpleNamespace) -> None:
     tab.wait("document.getElementById('colour').value === 'slice:refunds'", 60)
     assert "refunds = " in (site.folder / "p" / "tilth.toml").read_text("utf-8")
     assert tab.faults() == []
+
+
+def test_very_many_rows_are_a_density_with_the_choice_on_top(site: SimpleNamespace) -> None:
+    tab = visit(site)
+    found = tab.js("""
+    Promise.all([import('/static/map_draw.js'), import('/static/map_data.js')]).then(([d, m]) => {
+      const n = 400000, x = new Float32Array(n), y = new Float32Array(n);
+      const canvas = document.createElement('canvas');
+      let s = 1;
+      const draw = () => (s = (s * 48271) % 2147483647) / 2147483647 - 0.5;
+      for (let i = 0; i < n; i++) { x[i] = draw() + draw(); y[i] = draw() + draw(); }
+      const painter = new d.Painter(canvas);
+      painter.resize(600, 600);
+      const red = d.colour('#ff0000'), paper = d.colour('#ffffff'), ink = d.colour('#000');
+      const order = Uint32Array.from({length: n}, (_, i) => i), colours = new Uint32Array(n).fill(red);
+      const look = {colours, order, split: n - 5, radius: 1, raised: 3, paper, ink};
+      const view = {cx: 0, cy: 0, scale: 280};
+      painter.draw({x, y, n}, view, look);
+      const at = (i) => painter.pixels[((300 - y[i] * 280) | 0) * 600 + ((x[i] * 280 + 300) | 0)];
+      const cells = new m.Cells(x, y), near = cells.nearest(0.1, 0.2, 20).map((f) => f.d);
+      const all = Array.from(x, (v, i) => Math.hypot(v - 0.1, y[i] - 0.2)).sort((a, b) => a - b);
+      return {dense: n > d.DENSE, top: [1, 2, 3, 4, 5].every((k) => at(n - k) === red),
+              red: painter.pixels.reduce((a, p) => a + (p === red), 0),
+              painted: painter.pixels.reduce((a, p) => a + (p !== paper), 0),
+              nearest: near.every((v, i) => Math.abs(v - all[i]) < 1e-6),
+              empty: m.inside(x, y, [[0, 0], [1, 1]]).includes(1)};
+    })
+    """)  # fmt: skip
+    assert found["dense"]
+    assert found["top"]
+    assert found["nearest"]
+    assert not found["empty"]
+    assert 5 * 20 <= found["red"] <= 5 * 37  # the five alone: the others are grey
+    assert 600 * 600 / 4 < found["painted"] < 600 * 600

@@ -78,7 +78,8 @@ class Atlas:
         body = chart.to_json() | {
             "state": "ready" if sheet.ready else "failed" if self._error else "unfolding",
             "error": self._error,
-            "step": "", "done": sheet.done, "total": sheet.total, "seconds": round(sheet.seconds, 2), "drawn": sheet.drawn,
+            "step": "", "done": sheet.done, "total": sheet.total,
+            "seconds": round(sheet.seconds, 2), "drawn": sheet.drawn,
             "faithfulness": None if sheet.measured is None else sheet.measured.to_json(),
             "slices": [{"name": n, "expression": e} for n, e in config.slices.items()],
         }  # fmt: skip
