@@ -25,12 +25,12 @@ from tilth.reviews import drawn
 from tilth.signals import Progress
 from tilth.slice_actions import drifted_rows, weak_slices
 from tilth.verdicts import as_jsonl, render
-from tilth.workspace import TRAIN, Workspace
+from tilth.workspace import GUIDE, TRAIN, Workspace
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Plan", "last_plan", "plan"]
+__all__ = ["Plan", "last_plan", "moment", "plan"]
 
 MOST = 12
 MEASURED = 3
@@ -106,7 +106,7 @@ def plan(ws: Workspace, progress: Progress | None = None, *, out: Path | None = 
     """What to do next on the head of train; the plan is kept for `status`. `out`: see `Project.plan`."""
     if out is not None:
         as_jsonl(out)  # a wrong name is refused before the work
-    mark = ws.store.verdict_mark(TRAIN)
+    now = moment(ws)
     audit, view, book = ws.audit(progress), ws.view(progress), ledger(ws)
     goal, quality = ws.config.goal, inspect(ws, view)
     trust = ws.trust()
@@ -149,7 +149,7 @@ def plan(ws: Workspace, progress: Progress | None = None, *, out: Path | None = 
         minutes_left=left[0],
         money_left=left[1],
     )
-    beside = {"created": ws.clock(), "mark": mark}
+    beside = {"created": ws.clock(), "moment": now}
     ws.store.put_record("plan", _key(ws), result.to_json() | beside, now=ws.clock())
     if out is not None:
         _write_rows(ws, result, out)
@@ -174,6 +174,13 @@ def _write_rows(ws: Workspace, found: Plan, path: Path) -> Path:
     texts = rows.texts(ws.config.columns.text)
     lines = [(drawn(trust, rows, i, None, ""), texts[i]) for i in at]
     return write_text(path, render(lines, jsonl=as_jsonl(path)))
+
+
+def moment(ws: Workspace) -> str:
+    """What a plan depends on beside the heads and the goal: it is up to date while this is the same."""
+    store = ws.store
+    counts = (len(store.patches()), len(store.records("trial")), len(store.records(GUIDE)))
+    return f"{store.verdict_mark(TRAIN)} {counts} {store.judgements_digest()}"
 
 
 def last_plan(ws: Workspace) -> dict[str, Any] | None:

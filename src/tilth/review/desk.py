@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
 from tilth import patch as patches
+from tilth.computed import FROM_ROWS
 from tilth.errors import InputError, TilthError
-from tilth.plan import last_plan
+from tilth.plan import last_plan, moment
 from tilth.review.jobs import Jobs
 from tilth.review.looks import Looks
 from tilth.review.set_desk import SetDesk
@@ -50,7 +51,7 @@ class Desk:
         self.alone = threading.Lock()
         self.jobs, self.looks = Jobs(str(project.folder)), Looks(project, self.alone)
         self._list: Worklist | None = None
-        self._plan: tuple[tuple[str, str, int], dict[str, Any]] | None = None
+        self._plan: tuple[tuple[str, str, str], dict[str, Any]] | None = None
         self.sets = SetDesk(self)
         self._planner: threading.Thread | None = None
         self._sorter: threading.Thread | None = None
@@ -179,14 +180,18 @@ class Desk:
                 self._plan = (key, self.project.plan().to_json())
             return self._plan[1]
 
-    def _plan_key(self) -> tuple[str, str, int]:
+    def _plan_key(self) -> tuple[str, str, str]:
         ws = self.project.workspace
-        return ws.head(TRAIN).id, ws.eval_id(), ws.store.verdict_mark(TRAIN)
+        return ws.head(TRAIN).id, ws.eval_id(), moment(ws)
 
     def plan_at_hand(self) -> tuple[dict[str, Any] | None, bool]:
         """The newest plan, and whether it is up to date; a new one is begun in the background."""
-        known = self._plan
-        if known is not None and known[0] == self._plan_key():
+        known, key = self._plan, self._plan_key()
+        if known is None or known[0] != key:
+            kept = last_plan(self.project.workspace) or {}
+            if kept.pop("moment", "") == key[2]:
+                known = self._plan = (key, {k: v for k, v in kept.items() if k != "created"})
+        if known is not None and known[0] == key:
             return known[1], True
         if self._planner is None or not self._planner.is_alive():
             self.error = ""
@@ -196,8 +201,16 @@ class Desk:
 
     def _make_plan(self) -> None:
         try:
-            self.worklist()  # first: whoever goes straight to the rows shall not wait for the plan
-            self.plan()
+            found = self.worklist()  # first: whoever goes straight to the rows shall not wait for the plan
+            if len(found.view.train) < FROM_ROWS:
+                self.plan()
+                return
+            # of many rows the audit takes a while: in a process of its own it delays no verdict
+            self.jobs.begin("plan", ["plan"])
+            while (job := self.jobs.state("plan"))["state"] == "running":
+                self.step = job["step"]
+                time.sleep(0.2)
+            self.error = job["error"]
         except TilthError as error:
             self.error = str(error)
 
