@@ -132,6 +132,26 @@ def test_what_a_killed_browser_showed_as_saved_is_there(site: SimpleNamespace) -
     assert len(found) == len(set(found))
 
 
+def test_a_browser_killed_while_the_server_is_down_loses_nothing(site: SimpleNamespace) -> None:
+    tab = site.tab
+    tab.js(WATCH)
+    site.server.kill()
+    press(tab, "kak")
+    rows = tab.js("window.tilthRows")
+    copies = "import('/static/keep.js').then((m) => m.all()).then((found) => found.length)"
+    tab.wait(f"({copies}).then((n) => n === 3)", 5)
+    site.window.kill()
+    with browser(site.folder) as window:
+        tab = window.tab()
+        tab.open(site.server.start())
+        tab.wait("location.pathname === '/'")
+        tab.open(site.server.address.partition("?")[0] + "decide")
+        tab.wait("document.getElementById('save').dataset.open === '0'", 60)
+        tab.wait(f"({copies}).then((n) => n === 0)", 20)
+    assert [v.row.id for v in said(site.folder)] == rows
+    assert len(rows) == 3
+
+
 def test_one_decision_for_a_set_by_keys_alone(site: SimpleNamespace) -> None:
     tab, base = site.tab, site.server.address.partition("?")[0]
     tab.open(f"{base}decide/set?least=0.3")

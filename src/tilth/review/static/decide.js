@@ -293,6 +293,7 @@ if (pinned && !settled.has(pinned)) {
 }
 drawSave();
 outbox.flush();
+outbox.restore().then((n) => { if (n) { for (const item of outbox.items()) settled.add(item.id); drawSave(); } });
 addEventListener("pagehide", () => giveBack(state.rows));
 addEventListener("pageshow", (event) => { if (event.persisted) refresh(); });
 if (!reviewer.get()) askName(begin);

@@ -1,5 +1,6 @@
 // Verdicts on their way to the server. Each lies in localStorage until the server has it on disk, so neither
 // a closed tab nor a killed server loses one; its key makes sure that it counts once if it is sent twice.
+import * as copy from "./keep.js";
 import { api, reviewer } from "./common.js";
 
 const PREFIX = "tilth:out:";
@@ -25,6 +26,12 @@ function fresh() {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
+/** These are on the server, or never will be. */
+function taken(names) {
+  names.forEach((name) => localStorage.removeItem(name));
+  copy.remove(names);
+}
+
 export class Outbox {
   /**
    * @param {(saved: string[]) => void} onSaved keys that are on disk now
@@ -42,9 +49,19 @@ export class Outbox {
   /** Put a verdict down; it is in localStorage when this returns. */
   add(reviewer, item) {
     const key = fresh();
-    localStorage.setItem(PREFIX + place(), JSON.stringify({ reviewer, item: { ...item, key } }));
+    const name = PREFIX + place(), body = JSON.stringify({ reviewer, item: { ...item, key } });
+    localStorage.setItem(name, body);
+    copy.put(name, body);
     this.flush();
     return key;
+  }
+
+  /** Take back what a killed browser had not written to localStorage yet. */
+  async restore() {
+    const lost = (await copy.all()).filter(([name]) => localStorage.getItem(name) === null);
+    for (const [name, body] of lost) localStorage.setItem(name, body);
+    if (lost.length) this.flush();
+    return lost.length;
   }
 
   /** The waiting verdicts, oldest first. */
@@ -74,14 +91,14 @@ export class Outbox {
     const found = names.map((name) => ({ name, body: read(name) }));
     const first = found.find((x) => x.body);
     if (!first) {
-      names.forEach((name) => localStorage.removeItem(name));
+      taken(names);
       return;
     }
     const who = first.body.reviewer;
     const end = found.findIndex((x) => x.body && x.body.reviewer !== who);
     const batch = found.slice(0, end < 0 ? found.length : end).filter((x) => x.body).slice(0, AT_ONCE);
     const answer = await api("/verdicts", { reviewer: who, items: batch.map((x) => x.body.item) });
-    batch.forEach((x) => localStorage.removeItem(x.name));
+    taken(batch.map((x) => x.name));
     if (answer.saved.length) this.onSaved(answer.saved);
     if (answer.refused.length) this.onRefused(answer.refused);
   }
