@@ -470,3 +470,55 @@ def test_answers_stand_in_each_release(made: Path) -> None:
     assert {gates[k] for k in ("licences", "consent", "questions", "leakage")} == {"pass"}
     assert gates["goal"] == "not checked"
     assert "Route tickets to the \\*team\\*" in card
+
+
+HOSTILE = (
+    "a|b", "<script>alert(1)</script>", "`x`", "a: score", "0.99", "[x](javascript:y)", "two\nlines",
+    "\u202eoff",
+)  # fmt: skip
+
+
+def test_a_hostile_project_has_an_honest_card(tmp_path: Path) -> None:
+    """Names from data make no markup, no number and no other claim, and all is computed again."""
+    import csv
+    import random
+
+    rng = random.Random(3)
+    words = {name: [f"w{i}x{j}" for j in range(6)] for i, name in enumerate(HOSTILE)}
+    for file, count in (("t|r`a<b>in.csv", 30), ("eval.csv", 40)):
+        with (tmp_path / file).open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["te|xt", "la`bel", "<i>kind</i>"])
+            for i in range(count * len(HOSTILE)):
+                name = HOSTILE[i % len(HOSTILE)]
+                text = " ".join([*rng.sample(words[name], 3), f"{file[:4]}{i}"])
+                writer.writerow([text, name, rng.choice(["one|", "`two`"])])
+    good(
+        "ingest",
+        "t|r`a<b>in.csv",
+        "--eval",
+        "eval.csv",
+        "--text",
+        "te|xt",
+        "--label",
+        "la`bel",
+        *P,
+        cwd=tmp_path,
+    )
+    for key in ("owner", "limits", "intended_use", "comments_motivation", "funding"):
+        good("datasheet", "--set", f"{key}=| <img src=x> # [a](b) 99 % \\| `", *P, cwd=tmp_path)
+    good("release", "--precision", "0.5", "--name", "b` [x](y)", "--out", "b", *P, cwd=tmp_path)
+    assert tilth("verify", "b", *P, cwd=tmp_path).code == 0
+    for name in ("card", "datasheet"):
+        text = (tmp_path / "b" / f"{name}.md").read_text("utf-8")
+        outside = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", text)
+        assert not re.search(r"<[a-zA-Z]", outside)
+        assert "](" not in outside.replace("\\](", "").replace("\\]\\(", "")
+        for table in re.findall(r"(?:^\|.*\|\n)+", text, re.M):
+            cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+            assert len(cells) == 1, table
+        page = (tmp_path / "b" / f"{name}.html").read_text("utf-8")
+        assert "<script" not in page
+        assert "<img" not in page
+    for name in ("croissant.json", "spdx.json", "card.json", "datasheet.json"):
+        json.loads((tmp_path / "b" / name).read_text("utf-8"))

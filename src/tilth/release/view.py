@@ -13,11 +13,15 @@ LONGEST = 4000
 
 def html(written: Page) -> str:
     """The page in the look of the report; a number shows its command, version and seed when pointed at."""
-    parts: list[Html] = [tag("h1", _inline(written.title))]
+    parts: list[Html] = []
     for section in written.sections:
-        heading = tag("h2" if section.level == 2 else "h3", section.title)
-        parts += [heading, *(_block(block) for block in section.blocks)]
-    return page(line(written.title), tag("body", tag("main", join(parts))), "report.css")
+        found = join([tag("h2" if section.level == 2 else "h3", section.title), *map(_block, section.blocks)])
+        parts.append(tag("section", found) if section.level == 2 else tag("div", found, class_="part"))
+    top = tag(
+        "header", tag("p", "Tilth release", class_="over"), tag("h1", _inline(written.title)), class_="top"
+    )
+    whole = tag("body", top, tag("main", join(parts), id="main"))
+    return page(line(written.title), whole, "report.css", "release.css")
 
 
 def _inline(words: Prose) -> Html:
@@ -50,6 +54,6 @@ def _table(block: Table) -> Html:
 
 
 def _numbers(block: Table, column: int) -> bool:
-    """Whether each cell of a column is one claim."""
-    cells = [row[column] for row in block.rows]
-    return column > 0 and all(len(c) == 1 and isinstance(c[0], Claim) for c in cells)
+    """Whether a column holds numbers: cells that are one claim, but for words where one is missing."""
+    cells = [row[column] for row in block.rows if column and len(row[column]) == 1]
+    return len(cells) == len(block.rows) and any(isinstance(c[0], Claim) for c in cells)
