@@ -154,3 +154,22 @@ def test_a_spoilt_file_is_made_again(work: Path) -> None:
             file.write_bytes(spoilt)
             assert (maps.positions(project.workspace, view) == first).all()
     js("status", "--project", "p", cwd=work)  # the folder of maps is no foreign one
+
+
+def test_what_goes_wrong_is_said_and_not_tried_again_at_once(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def broken(*args: object, **more: object) -> None:
+        calls.append(args)
+        raise ValueError("no room for a map")
+
+    monkeypatch.setattr(maps, "positions", broken)
+    end = time.monotonic() + 60
+    while (found := page.get("/api/map").json())["state"] != "failed" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert found["error"] == "no room for a map"
+    assert page.get("/api/map").json()["state"] == "failed"
+    assert len(calls) == 1
+    assert page.get("/api/map/points").status_code == 404

@@ -29,6 +29,8 @@ MAGIC = b"TMAP"
 NONE = 0xFFFF
 DISAGREES, JUDGED = 1, 2
 CARDS, TEXT = 60, 240
+RETRY = 10.0
+"""Seconds after which what failed is tried again when somebody asks."""
 REDRAW = 50
 """Iterations after which the page may draw the layout that is not done yet."""
 
@@ -60,7 +62,7 @@ class Atlas:
         self._sheet: _Sheet | None = None
         self._begin = threading.Lock()
         self._worker: threading.Thread | None = None
-        self._error = ""
+        self._error, self._failed = "", ("", 0.0)
 
     def state(self) -> dict[str, Any]:
         """How far the map is, and what its rows are; the page asks again until it is ready."""
@@ -81,6 +83,7 @@ class Atlas:
             "step": "", "done": sheet.done, "total": sheet.total,
             "seconds": round(sheet.seconds, 2), "drawn": sheet.drawn,
             "faithfulness": None if sheet.measured is None else sheet.measured.to_json(),
+            "flat": sheet.ready and not sheet.xy.any(),
             "slices": [{"name": n, "expression": e} for n, e in config.slices.items()],
         }  # fmt: skip
         columns = (chart.classes, places.rows, places.tone, places.gathered, places.anchor.tolist())
@@ -152,7 +155,8 @@ class Atlas:
         if sheet is not None and sheet.version == head:
             return sheet
         with self._begin:
-            if self._worker is None or not self._worker.is_alive():
+            again = self._failed[0] != head or time.monotonic() - self._failed[1] > RETRY
+            if again and (self._worker is None or not self._worker.is_alive()):
                 self._error = ""
                 self._worker = threading.Thread(target=self._work, daemon=True)
                 self._worker.start()
@@ -179,6 +183,7 @@ class Atlas:
             sheet.ready, sheet.drawn, self._sheet = True, sheet.drawn + 1, sheet
             sheet.measured = faithfulness(found.view.features, sheet.xy, found.view.signals.labels)
         except Exception as error:  # a thread has nobody above it: the page has to say what went wrong
+            self._failed = (self.desk.project.workspace.head(TRAIN).id, time.monotonic())
             self._error = str(error) or type(error).__name__
 
     def _rows(self, sheet: _Sheet) -> Worklist:

@@ -63,7 +63,7 @@ async function load() {
     if (about.rows) sayWhat(about);
     trouble(about.state === "failed" ? about.error : "");
     // once all is there: how far it can be believed comes a moment after the positions
-    if (about.state === "reading" || about.state === "unfolding" || (about.rows > 30 && !about.faithfulness && about.state === "ready")) setTimeout(load, POLL);
+    if (about.state === "reading" || about.state === "unfolding" || (about.rows > 30 && !about.faithfulness && about.state === "ready" && !about.error)) setTimeout(load, POLL);
   } catch (error) {
     trouble(error.message);
     setTimeout(load, 4 * POLL);
@@ -91,6 +91,7 @@ function sayWhat(about) {
   const parts = [`${number(about.rows)} rows, ${number(about.classes.length)} classes; the model disagrees with the label of ${number(about.disagree)}.`];
   const f = about.faithfulness;
   if (f) parts.push(`Of a row's ten nearest rows, ${Math.round(100 * f.kept)} % are among its ten nearest here; far apart here says little.`);
+  if (about.flat) parts.push("The texts have nothing in common by which rows could be laid out: all lie on one point.");
   at("map-says").textContent = parts.join(" ");
 }
 
