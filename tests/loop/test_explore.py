@@ -98,6 +98,18 @@ def test_a_curve_is_measured_in_a_process_and_shown(page: Any, weak: Path) -> No
     assert "no class &#39;nobody&#39;" in page.get("/curve?of=nobody").text
 
 
+def test_the_inbox_leads_to_the_page_on_which_an_action_is_done(page: Any) -> None:
+    plan = page.get("/api/plan").json()
+    page.get("/api/queue")
+    text = page.get("/").text
+    wanted = {"TIL601": "/slices", "TIL201": "/duplicates", "TIL202": "/duplicates"}
+    places = {a["code"]: wanted[a["code"]] for a in plan["actions"] if a["code"] in wanted}
+    assert places, plan["actions"]
+    for href in places.values():
+        assert f'button" href="{href}"' in text
+    assert 'class="button" href="/decide"' in text
+
+
 def test_what_cannot_be_computed_says_why(weak: Path) -> None:
     settings = weak / "p" / "tilth.toml"
     settings.write_text(settings.read_text("utf-8").replace('text = "text"', 'text = "body"'), "utf-8")

@@ -151,7 +151,11 @@ def _version(v: Json, heads: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _label(x: Json, top: int) -> dict[str, Any]:
-    return dict(x) | {"bar": svg.bar(x["after"], top, ghost=x["before"]), "change": x["after"] - x["before"]}
+    change = x["after"] - x["before"]
+    return dict(x) | {
+        "bar": svg.bar(x["after"], top, ghost=x["before"]),
+        "change_text": num(f"{change:+,}" if change else "0"),
+    }
 
 
 def _steps(steps: Sequence[Json], measure: Measure) -> Html:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi.responses import HTMLResponse, Response
 
@@ -60,5 +61,30 @@ def _action(a: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
     return dict(a) | {
         "change": change_text(shown, measure) if known else None,
         "span": span_of(shown, measure) if known else None,
-        "decide": a["kind"] == "review" and a["code"] == "TIL101",
+        "places": _places(a),
     }
+
+
+COPIES = ("TIL102", "TIL201", "TIL202", "TIL203")
+
+
+def _places(a: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Address and name of the pages on which an action is done, the first one first."""
+    kind, code, command = a["kind"], a["code"], a["command"] or ""
+    rows = ("/decide/set?" + urlencode({"code": code}), "Rows")
+    if kind == "review" and code == "TIL101":
+        return [("/decide", "Decide")]
+    if kind == "clause":
+        return [("/confusions", "Confused pairs"), ("/guide", "Label guide")]
+    if code == "TIL601":
+        return [("/slices", "Slices"), rows]
+    if code in COPIES:
+        made = [("/patches", "Patches")] if "propose" in command else []
+        return [*made, ("/duplicates", "Duplicates")]
+    if code == "TIL104":
+        return [rows, ("/annotators", "Annotators")]
+    if kind == "collect" and "tilth drift" not in command:
+        return [("/curve", "Learning curve")]
+    if "tilth drift" in command:
+        return [("/monitor", "Monitor")]
+    return [("/patches", "Patches")] if "propose" in command or "relabel" in command else []
