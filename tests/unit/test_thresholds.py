@@ -8,7 +8,7 @@ import pytest
 from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, familiarity
 from tilth.release.decide import Deciding, decide
 from tilth.release.forward import Seen
-from tilth.release.thresholds import GRID, NEVER, choose
+from tilth.release.thresholds import GRID, NEVER, choose, missed
 
 POPULATION = 200_000
 
@@ -117,3 +117,16 @@ def test_reasons_are_given_in_order() -> None:
     known = np.array([0.9, 0.1, 0.9, 0.1, 0.1])
     assert a.reasons(best, familiar, known).tolist() == [0, UNSURE, OUTSIDE, UNLIKE, UNLIKE]
     assert REASONS == (None, "unsure", "unlike", "outside")
+
+
+def test_a_class_that_misses_is_named_and_chance_is_not() -> None:
+    rng, false = np.random.default_rng(0), 0
+    for _ in range(200):
+        said = rng.integers(0, 50, 1500)
+        right = rng.random(1500) < 0.95
+        false += bool(missed(said, right, 50, 0.95))
+        right[said == 7] = rng.random(int((said == 7).sum())) < 0.4
+        assert 7 in missed(said, right, 50, 0.95)
+    # at 5 %, more than 18 of 200 happen in 1 of 100 runs
+    assert false <= 18
+    assert missed(np.zeros(0, dtype=int), np.zeros(0, dtype=bool), 3, 0.95) == []

@@ -35,6 +35,7 @@ from tilth.release.forward import Seen, pack
 from tilth.release.gates import check
 from tilth.release.measured import Measured, measure, row_digest
 from tilth.release.released import Outside, Released
+from tilth.release.thresholds import missed
 from tilth.signals import Progress, encode_labels
 from tilth.trials import deciding_half, reporting_rows
 from tilth.workspace import TRAIN, Workspace
@@ -259,6 +260,7 @@ class _Report:
     scored: tuple[str, ...]
     ids: tuple[str, ...]
     slices: Mapping[str, tuple[int, ...]]
+    missed: tuple[str, ...] = ()
 
     def body(self, command: str, ws: Workspace) -> dict[str, Any]:
         """evaluation.json"""
@@ -305,6 +307,8 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
     if strangers:
         refused = int((_answers(fitted.model.run_many(strangers), decided)[1] != 0).sum())
         outside = Outside(len(strangers), stats.clopper_pearson(refused, len(strangers)))
+    said = p.argmax(axis=1)[reasons == 0]
+    below = missed(said, said == rows.truth[inside][reasons == 0], len(fitted.classes), decided.choice.wanted)
     texts = known.texts(text)
     scored = [row_digest(t, label) for t, label in zip(texts, known.labels, strict=True)]
     return _Report(
@@ -315,6 +319,7 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
         scored=tuple(scored),
         ids=tuple(known.ids),
         slices={key: tuple(np.flatnonzero(mask).tolist()) for key, mask in named.items()},
+        missed=tuple(fitted.classes[c] for c in below),
     )
 
 
@@ -356,9 +361,6 @@ def _released(
     files: dict[str, bytes],
     name: str,
 ) -> Released:
-    wanted, measured = decided.choice.wanted, report.measured
-    parts = measured.parts if measured else ()
-    missed = [p.name for p in parts if p.kind == "class" and p.precision and p.precision.high < wanted]
     version = ws.head(TRAIN)
     return Released(
         path=target,
@@ -373,10 +375,10 @@ def _released(
         decided_on=decided.words,
         reported_on=report.words,
         choice=decided.choice,
-        measured=measured,
+        measured=report.measured,
         refused=report.refused,
         outside=report.outside,
-        missed=missed,
+        missed=report.missed,
         megabytes=round(sum(map(len, files.values())) / 1e6, 3),
         files=len(files),
         notes=rows.notes,

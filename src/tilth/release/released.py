@@ -46,7 +46,7 @@ class Released:
     measured : scores on the reporting rows; None without any.
     refused : share of the reporting rows of known classes that is unlike what was learned.
     outside : rows outside the known classes; None where there are none.
-    missed : classes whose answers are certainly less precise than wanted.
+    missed : classes whose answers are less often right than wanted, for all that chance can do.
     megabytes, files : size of the bundle, number of files.
     notes : what a person should know.
     gates : what the release had to show; None before they are checked.

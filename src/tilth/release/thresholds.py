@@ -20,7 +20,7 @@ import numpy as np
 
 from tilth import stats
 
-__all__ = ["DELTA", "Choice", "choose"]
+__all__ = ["DELTA", "Choice", "choose", "missed"]
 
 DELTA = 0.05
 """Probability with which the promise may fail over the draw of the deciding rows."""
@@ -91,6 +91,25 @@ def choose(
     return Choice(
         float(GRID[found]), wanted, delta, max(bound, wanted), hits / max(count, 1), count / max(n, 1), n
     )
+
+
+def missed(said: np.ndarray, right: np.ndarray, classes: int, wanted: float) -> list[int]:
+    """Classes whose answers are less often right than wanted, for all that chance can do.
+
+    Exact binomial tests, corrected for the number of classes by Holm's procedure: at most one run in 20 names
+    a class wrongly.
+
+    Parameters
+    ----------
+    said, right : (n,) class number of each answer, and whether it is right.
+    classes : number of classes.
+    """
+    count = np.bincount(said, minlength=classes)
+    hits = np.bincount(said[right], minlength=classes)
+    asked = np.flatnonzero(count)
+    p = stats.binomial_tail(hits[asked], count[asked], wanted)
+    rejected = stats.holm_levels(p.tolist(), 0.05)
+    return [int(c) for c, bad in zip(asked, rejected, strict=True) if bad]
 
 
 def _counts(values: np.ndarray) -> np.ndarray:
