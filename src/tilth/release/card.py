@@ -152,6 +152,8 @@ def _scores(book: Book) -> list[Block]:
     facts, measured = book.facts, book.facts.measured
     rows: list[Sequence[Prose]] = [[[name], [book.scores[name]]] for name in SCORES if name in book.scores]
     rows += [[[words], [claim]] for words, claim in _settings(book)]
+    if facts.threshold > 1:
+        rows.append([["threshold"], ["none could be proven to keep what is wanted: it answers nothing"]])
     table = Table(["", "value"], rows)
     if measured is None:
         return [Paragraph(["No score was measured: there are no evaluation rows that report."]), table]
@@ -169,10 +171,10 @@ def _scores(book: Book) -> list[Block]:
 
 def _settings(book: Book) -> list[tuple[str, Claim]]:
     """What was chosen before anything was reported."""
-    facts = book.facts
-    out = [
-        ("threshold: least probability of an answer", _setting(book, "threshold", facts.threshold, "number"))
-    ]
+    facts, out = book.facts, []
+    if facts.threshold <= 1:
+        threshold = _setting(book, "threshold", facts.threshold, "number")
+        out.append(("threshold: least probability of an answer", threshold))
     if facts.wanted:
         out.append(("precision that was asked for", _setting(book, "wanted precision", facts.wanted)))
     if facts.bound is not None and facts.risk is not None:
