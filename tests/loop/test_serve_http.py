@@ -183,6 +183,8 @@ def test_a_key_meets_one_release_and_swaps_lose_nothing(tmp_path: Path) -> None:
         bad = boss.post("/admin/releases", {"releases": [{"path": str(tmp_path / "nothing")}]})
         assert bad[0] == 422
         assert client.get("/releases")[1]["releases"][0]["name"] == "y"
+        assert client.get("/releases")[1]["releases"][0]["path"] == ""
+        assert boss.get("/releases")[1]["releases"][0]["path"] == y
         began = time.perf_counter()
         assert boss.post("/admin/rollback", {})[0] == 200
         assert time.perf_counter() - began < 1.0

@@ -256,10 +256,10 @@ class App:
     # what is served
 
     def releases(self, exchange: Exchange, client: str) -> None:
-        """GET /releases."""
-        before = self.stage.before
-        past = None if before is None else before.to_json()
-        exchange.json(200, {"releases": self.stage.present.to_json(), "before": past})
+        """GET /releases; where the bundles lie is for the admin."""
+        before, paths = self.stage.before, client == ADMIN
+        past = None if before is None else before.to_json(paths=paths)
+        exchange.json(200, {"releases": self.stage.present.to_json(paths=paths), "before": past})
 
     def swap(self, exchange: Exchange, client: str) -> None:
         """POST /admin/releases: load, check, and serve other releases; what is on its way is finished."""
@@ -279,7 +279,7 @@ class App:
             return
         self.metrics.count("swaps_total", ("result", "done"))
         self.log.event(stamp(self.clock()), "swapped", releases=self.stage.present.to_json())
-        self.releases(exchange, "")
+        self.releases(exchange, ADMIN)
 
     def compare(self, exchange: Exchange, client: str) -> None:
         """GET /ab: how the releases compare, by what was said about their answers."""

@@ -104,11 +104,11 @@ class Deployment:
         """As the state keeps it."""
         return [Served(a.release.id, a.path, since, a.state, a.share, a.letter) for a in self.arms]
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """As GET /releases shows it."""
+    def to_json(self, *, paths: bool = True) -> list[dict[str, Any]]:
+        """As GET /releases shows it; without `paths` it says nothing of the server's disk."""
         return [
-            {"arm": a.letter, "id": a.release.id, "name": a.release.name, "path": a.path, "state": a.state,
-             "share": a.share, "classes": len(a.release.classes)}
+            {"arm": a.letter, "id": a.release.id, "name": a.release.name, "path": a.path if paths else "",
+             "state": a.state, "share": a.share, "classes": len(a.release.classes)}
             for a in self.arms
         ]  # fmt: skip
 

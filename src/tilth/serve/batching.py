@@ -149,7 +149,7 @@ class Batcher:
             began = time.perf_counter()
             arm.release.predict([text] * self.queue.batch)
             best = min(best, time.perf_counter() - began)
-            if best <= self.queue.slow:
+            if best <= self.queue.slow or best > 10 * self.queue.slow:
                 break
         self._slow[arm.release.id] = best > self.queue.slow
 
