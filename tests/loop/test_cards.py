@@ -177,6 +177,24 @@ def test_a_project_that_moved_on_still_gives_the_scores(work: Path) -> None:
     assert "moved on" in states["the release made again from the project"]["why"]
 
 
+def test_verdicts_that_came_later_are_no_tampering(work: Path) -> None:
+    batch = js("sample", "--n", "9", *P, cwd=work)["rows"]
+    said = [{"id": r["id"], "verdict": "keep"} for r in batch]
+    (work / "more.jsonl").write_text("".join(json.dumps(s) + "\n" for s in said), "utf-8")
+    good("verdict", "more.jsonl", "--reviewer", "Ana", *P, cwd=work)
+    run = tilth("verify", BUNDLE, *P, "--json", cwd=work)
+    assert run.code == 3, [c for c in run.json["checks"] if c["state"] == "differs"]
+    states = {c["name"]: c for c in run.json["checks"]}
+    assert states["card: accuracy"]["state"] == states["datasheet: rows of train"]["state"] == "recomputed"
+    kept = states["card: verdicts of Ana: keep"]
+    assert kept["state"] == "not recomputed"
+    assert "have changed since" in kept["why"]
+    # and a number that was changed is seen all the same
+    _number_in_both(bundle(work))
+    seal(bundle(work))
+    assert tilth("verify", BUNDLE, *P, cwd=work).code == 4
+
+
 def test_a_bundle_of_another_version_is_judged_by_its_numbers(work: Path) -> None:
     edit(bundle(work) / "manifest.json", lambda body: body.update(tilth="0.0.9"))
     path = bundle(work) / "card.md"

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tilth.config import render
 from tilth.export import write_rows
 from tilth.ledger import Line, ledger
 from tilth.release import answers
@@ -242,6 +243,21 @@ class Book:
     def text(self, key: str) -> str:
         """An answer of a person, "" where there is none."""
         return self.said[key].text if key in self.said else ""
+
+    @property
+    def records(self) -> str:
+        """Digest of all that cards rest on beside the rows: settings, verdicts, patches, trials, answers ..."""
+        store = self.ws.store
+        state = (
+            render(self.ws.config),
+            self.heard,
+            store.judgements_digest(),
+            self.guides,
+            self.trials,
+            sorted((s.key, s.text) for s in self.said.values()),
+            [(p.id, p.state, sorted(p.meta.items(), key=str)) for p in store.patches()],
+        )
+        return hashlib.sha256(repr(state).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
     def decided_by(self) -> Sequence[str]:
         """People and programs who made or accepted patches, reviewed or judged, by name."""

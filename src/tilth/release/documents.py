@@ -46,7 +46,7 @@ def contents(ws: Workspace, facts: Facts, gates: Gates) -> dict[str, str]:
     book = Book(ws, facts)
     sheet = datasheet(book)
     model, data = card(book, gates), sheet.page(book)
-    known = {"format": FORMAT, "facts": facts.to_json(), "gates": gates.states()}
+    known = {"format": FORMAT, "facts": {**facts.to_json(), "records": book.records}, "gates": gates.states()}
     lines = [json.dumps(a.to_json(), ensure_ascii=True, sort_keys=True) + "\n" for a in book.accepted]
     model_json, data_json = model.to_json(), data.to_json()
     return {

@@ -39,6 +39,7 @@ CLOSE = 1e-6
 OUTSIDE = ("rows outside the known classes", "share of those not answered")
 """Claims about rows that a model of these classes has no digest of."""
 NEEDS_ROWS = "needs the evaluation rows: --project DIR or --eval FILE"
+MOVED = "verdicts, answers, patches, trials or settings of the project have changed since"
 NEEDS_PROJECT = "needs the project: --project DIR"
 
 
@@ -148,7 +149,7 @@ def verify(
     elif project is not None:
         rows = rows_of_project(project, said.evaluation)
     recomputed = _scores(release, rows, said) if rows and release else {}
-    again = _again(project, said, manifest, held, checks) if project is not None and whole else {}
+    again = _again(project, said, manifest, held, checks) if project is not None and whole else None
     checks += _claims(said, recomputed | _counted(manifest, held, said), again, rows, project is not None)
     return Verification(str(place), found, str(manifest["name"]), rows.origin if rows else "", tuple(checks))
 
@@ -411,7 +412,7 @@ def _counted(manifest: Mapping[str, Any], held: Mapping[str, bytes], said: _Said
 
 def _again(
     project: Path, said: _Said, manifest: Mapping[str, Any], held: Mapping[str, bytes], checks: list[Check]
-) -> dict[str, dict[str, Claim]]:
+) -> _Again | None:
     """The claims of the same release, made again from the project; a release that differs is a difference."""
     from tilth.release.again import made_again
 
@@ -421,24 +422,44 @@ def _again(
         files, reason = {}, str(error)
     if reason:
         checks.append(Check("agreement", "the release made again from the project", "not recomputed", reason))
-        return {}
+        return None
     odd = sorted(n for n in {*files, *held} if files.get(n) != held.get(n))
     why = f"made again, these files differ: {', '.join(odd[:8])}" if odd else ""
+    card = json.loads(files["card.json"])
+    moved = card["facts"]["records"] != said.facts.get("records")
     what, other = "the release made again from the project, byte for byte", _other_tilth(manifest)
-    if odd and other:
-        checks.append(Check("agreement", what, "not recomputed", f"{why}; {other}"))
+    if odd and (moved or other):
+        reason = MOVED if moved else other
+        checks.append(Check("agreement", what, "not recomputed", f"{why}; {reason}"))
     else:
         checks.append(_agree(what, not odd, why))
-    out = {}
-    for name in ("card.json", "datasheet.json"):
-        out[name] = {c.name: c for c in Page.from_json(json.loads(files[name])).claims()}
-    return out
+    bodies = {"card.json": card, "datasheet.json": json.loads(files["datasheet.json"])}
+    claims = {name: {c.name: c for c in Page.from_json(body).claims()} for name, body in bodies.items()}
+    return _Again(claims, moved)
+
+
+@dataclass(frozen=True)
+class _Again:
+    """Claims of the release made again, by document; whether the records that they rest on have changed."""
+
+    claims: Mapping[str, Mapping[str, Claim]]
+    moved: bool
+
+
+def _judged(title: str, claim: Claim, anew: Claim, moved: bool) -> Check:
+    """A claim against what was computed again; `moved`: from records that have changed since."""
+    if _values_close(claim, anew):
+        return Check("claim", title, "recomputed")
+    why = f"it says {claim.value:.6g}, computed again it is {anew.value:.6g}"
+    return Check(
+        "claim", title, "not recomputed" if moved else "differs", f"{why}; {MOVED}" if moved else why
+    )
 
 
 def _claims(
     said: _Said,
     scores: Mapping[str, Claim],
-    again: Mapping[str, Mapping[str, Claim]],
+    again: _Again | None,
     rows: Rows | None,
     project: bool,
 ) -> list[Check]:
@@ -448,13 +469,12 @@ def _claims(
     for name, page in (("card.json", said.card), ("datasheet.json", said.datasheet)):
         for claim in page.claims() if page else ():
             title = f"{name.removesuffix('.json')}: {claim.name}"
-            anew = [source[claim.name] for source in (scores, again.get(name, {})) if claim.name in source]
-            if anew:
-                odd = next((c for c in anew if not _values_close(claim, c)), None)
-                why = (
-                    "" if odd is None else f"it says {claim.value:.6g}, computed again it is {odd.value:.6g}"
-                )
-                out.append(Check("claim", title, "recomputed" if odd is None else "differs", why))
+            # the bundle's own answers decide, where there are any; else the release made again
+            anew, moved = scores.get(claim.name), False
+            if anew is None and again is not None:
+                anew, moved = again.claims[name].get(claim.name), again.moved
+            if anew is not None:
+                out.append(_judged(title, claim, anew, moved))
                 continue
             reason = NEEDS_ROWS if claim.name in measured else NEEDS_PROJECT
             if claim.name in OUTSIDE:
