@@ -5,7 +5,7 @@
 
 Data: sentence embeddings (all-MiniLM, 384 numbers) of BANKING77 and CLINC150 from the files bank_train_emb.npy and
 clinc_train_emb.npy in the folder TILTH_EMBEDDINGS, 227 classes; up to 25,003 rows they are real, above they are drawn on
-the line between a row and one of its five nearest, with noise. `ngrams` is BANKING77 under text-linear.v1 (128 directions).
+the line between a row and one of its five nearest, with noise. `ngrams` is BANKING77 under text-linear.v1 (256 directions; results/map.json: 128).
 Methods: components (PCA), tilth (ten nearest rows and layout), umap (umap-learn, cosine), opentsne and sklearn (t-SNE, cosine).
 Peers run with the interpreter TILTH_PEER_PYTHON; what they compile is compiled on 500 rows before the clock starts, and
 they are given the same dense vectors. Measured on 500 rows of each: share of the ten nearest rows (by cosine of the vectors) that are among

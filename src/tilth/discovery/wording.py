@@ -129,15 +129,20 @@ def project(x: Matrix, seed: int = 0, width: int = DIMENSIONS) -> np.ndarray:
     """
     rng = np.random.default_rng(seed)
     n, d = x.shape
-    sample = np.sort(rng.permutation(n)[:SAMPLE])
-    part = x[sample]
+    part = x[np.sort(rng.permutation(n)[:SAMPLE])]
     used = np.unique(part.indices) if sp.issparse(x) else np.arange(d)
     part, every = (part[:, used], x[:, used]) if len(used) < d else (part, x)
-    width = min(width, len(used), len(sample))
-    basis = rng.standard_normal((len(used), width), dtype=np.float32)
+    width = min(width, *part.shape)
+    # the side of the rows is the short one: a hundred thousand columns are never made orthogonal
+    left = rng.standard_normal((part.shape[0], width), dtype=np.float32)
     for _ in range(3):
-        basis, _ = np.linalg.qr(np.asarray(part.T @ np.asarray(part @ basis), dtype=np.float32))
-    z = np.asarray(every @ basis)
+        left, _ = np.linalg.qr(np.asarray(part @ np.asarray(part.T @ left), dtype=np.float32))
+    back = np.asarray(part.T @ left)
+    power, turn = np.linalg.eigh(np.asarray(left.T @ np.asarray(part @ back), dtype=np.float64))
+    turn = (turn[:, ::-1] / np.sqrt(np.maximum(power[::-1], 1e-12 * max(power[-1], 1e-300)))).astype(
+        np.float32
+    )
+    z = np.asarray(every @ back) @ turn
     return np.asarray(z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12))
 
 
