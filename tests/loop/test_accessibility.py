@@ -85,6 +85,7 @@ def paths(tab: Tab, base: str, patch: str) -> list[str]:
         "/patches/none",
         "/decide/set?given=billing",
         "/decide/set?given=none",
+        "/history/compare?a=train@1&b=train@2",
         "/questions",
     ]
     return [*found, *behind]

@@ -93,7 +93,7 @@ def test_what_is_pressed_is_done(site: SimpleNamespace) -> None:
     tab.wait("location.pathname.startsWith('/patches/')", 60)
     tab.wait("document.querySelector('h1')?.textContent.includes('Keep row')", 30)
 
-    tab.wait("Boolean(document.getElementById('remark'))")
+    tab.wait("document.getElementById('say')?.disabled === false")
     tab.js("document.getElementById('remark').value = 'fine <b>by me'; true")
     tab.js("document.getElementById('talker').value = 'Ada'; document.querySelector('#talk button').click()")
     tab.wait("document.querySelector('.talk li')?.textContent.includes('fine <b>by me')", 30)

@@ -124,7 +124,10 @@ at("talk")?.addEventListener("submit", async (event) => {
     at("talk-said").textContent = visible(error.message);
   }
 });
-if (at("talker")) at("talker").value = reviewer.get();
+if (at("talker")) {
+  at("talker").value = reviewer.get();
+  at("say").disabled = false; // sent before this point, the text would be lost
+}
 at("job")?.querySelector("[data-cancel]").addEventListener("click", () => api(`/patches/${id}/cancel`, {}));
 // a trial that was begun before this page was loaded
 if (at("job")?.dataset.state === "running") watch().catch((error) => tell(error.message, true));
