@@ -110,6 +110,34 @@ def test_each_number_of_the_datasheet_has_its_proof(made: Path) -> None:
         assert tilth(verb, "--help", cwd=made).code == 0, claim
 
 
+def test_commands_give_the_numbers_of_the_card(made: Path) -> None:
+    """Each claim whose command prints claims or counts by name: the same number comes out again."""
+    claims = {
+        n: [Claim.from_json(c) for c in page(made, f"{n}.json")["claims"]] for n in ("card", "datasheet")
+    }
+    told = {c["name"]: c for c in js("datasheet", *P, cwd=made)["claims"]}
+    audit = js("audit", "--no-self-test", *P, cwd=made)
+    lines = {x["patch"]: x for x in js("ledger", *P, cwd=made)["lines"]}
+    seen = set()
+    for claim in [*claims["card"], *claims["datasheet"]]:
+        verb = claim.command.split()[1]
+        if verb == "datasheet" and not claim.name.startswith("questions: "):
+            assert told[claim.name]["value"] == pytest.approx(claim.value, abs=1e-6), claim
+        elif claim.name.startswith("findings "):
+            assert audit["counts"][claim.name.split()[1]] == claim.value
+        elif claim.name == "labels believed wrong":
+            rows = next(c.value for c in claims["datasheet"] if c.name == "rows with a label")
+            assert audit["trust"]["errors"]["value"] / rows == pytest.approx(claim.value, abs=1e-4)
+        elif claim.name.startswith("patch "):
+            line = lines[claim.name.split()[1].removesuffix(":")]
+            value = line["predicted"] if "predicted" in claim.name else line["realised"]
+            assert value == pytest.approx(claim.value, abs=1e-6)
+        else:
+            continue
+        seen.add(verb)
+    assert seen == {"datasheet", "audit", "ledger", "trial"}
+
+
 def test_answers_are_remembered_and_edited_as_a_file(work: Path) -> None:
     assert js("datasheet", *P, cwd=work)["card"][0]["author"] == "Ana"
     good("datasheet", "--form", "f.toml", *P, cwd=work)

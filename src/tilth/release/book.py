@@ -208,15 +208,14 @@ class Book:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """The newest verdict on each row."""
-        return self.ws.store.verdicts(TRAIN)
+        """The newest verdict on each row; a skipped row has none."""
+        return [v for v in self.ws.store.verdicts(TRAIN) if v.said.decision in WORDS]
 
     def verdict_counts(self) -> dict[str, Counter[str]]:
         """Verdicts of each kind by reviewer, names ascending."""
         out: dict[str, Counter[str]] = {}
         for v in self.verdicts:
-            if v.said.decision in WORDS:
-                out.setdefault(v.reviewer, Counter())[v.said.decision] += 1
+            out.setdefault(v.reviewer, Counter())[v.said.decision] += 1
         return dict(sorted(out.items()))
 
     @cached_property

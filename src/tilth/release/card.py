@@ -346,7 +346,7 @@ def _people(book: Book) -> list[Block]:
                 "annotators: ",
                 *listed(names),
                 ", ",
-                book.rows("judgements", votes, "tilth annotators"),
+                book.rows("judgements", votes),
                 " judgements",
             ]
         )

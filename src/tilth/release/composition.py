@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tilth.release.book import Book
 from tilth.release.profile import Profile
 from tilth.release.prose import Code, Inline, List, Prose, Table
-from tilth.release.replies import Builder, Reply, joined, listed, say
+from tilth.release.replies import Builder, Reply, listed, say
 
 __all__ = ["REPLIES"]
 
@@ -78,12 +78,13 @@ def _counts(book: Book) -> Reply:
 
 def _sample(book: Book) -> Reply:
     words: list[Inline] = ["All rows of these sources were taken in; nothing was sampled here: "]
-    words += joined(
-        [
-            [Code(s.shown), " (", book.rows(f"rows of train from {s.shown}", s.train), " rows)"]
-            for s in book.sources
-        ]
-    )
+    for source in book.sources:
+        other = book.rows(
+            f"rows of evaluation from {source.shown}", source.evaluation, version=book.facts.evaluation
+        )
+        words += [", "] if source is not book.sources[0] else []
+        words += [Code(source.shown), " (", book.rows(f"rows of train from {source.shown}", source.train)]
+        words += [" rows of train, ", other, " of evaluation)"]
     said = [(s, s.terms.sample) for s in book.sources if s.terms is not None and s.terms.sample]
     if book.sources and len(said) == len(book.sources):
         points: list[Prose] = [[Code(s.shown), ": ", Code(sample)] for s, sample in said]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tilth import __version__
-from tilth.release.book import Book
+from tilth.release.book import WORDS, Book
 from tilth.release.prose import Code, Inline, List, Prose
 from tilth.release.replies import Builder, Reply, joined, listed, say
 
@@ -76,17 +76,20 @@ def _collectors(book: Book) -> Reply:
                 "annotators: ",
                 *listed(names),
                 ", with ",
-                book.rows("judgements", votes, "tilth annotators"),
+                book.rows("judgements", votes),
                 " judgements",
             ]
         )
     if counts := book.verdict_counts():
-        points.append(["reviewers: ", *listed(list(counts))])
+        for name, found in counts.items():
+            each: list[Prose] = [
+                [f"{words}: ", book.rows(f"verdicts of {name}: {kind}", found[kind], version=book.heard)]
+                for kind, words in WORDS.items()
+            ]
+            points.append(["reviewer ", Code(name), ", rows: ", *joined(each)])
     price = book.ws.config.money.minute
     if price:
-        points.append(
-            ["a minute of work costs ", book.count("price of a minute", price, "tilth ledger", unit="money")]
-        )
+        points.append(["a minute of work costs ", book.count("price of a minute", price, unit="money")])
     if not points:
         return say("No annotator or reviewer is on record.", origin="partly")
     return say("On record:", origin="partly", more=[List(points)])
@@ -121,15 +124,13 @@ def _revoke(book: Book) -> Reply:
 def _preprocessing(book: Book) -> Reply:
     ops = book.ops
     words: list[Inline] = [
-        "Yes: ", book.rows("accepted patches", len(book.accepted), "tilth patches"),
+        "Yes: ", book.rows("accepted patches", len(book.accepted)),
         " patches were accepted after the files were taken in, each on record with its reason and, where it "
         "was "
         "measured, its gain.",
     ]  # fmt: skip
     points: list[Prose] = [
-        [f"rows {done}: ", book.rows(f"rows {done}", ops[kind], "tilth patches")]
-        for kind, done in KINDS.items()
-        if ops[kind]
+        [f"rows {done}: ", book.rows(f"rows {done}", ops[kind])] for kind, done in KINDS.items() if ops[kind]
     ]
     recipe: Prose = [
         "The model is fitted by the recipe ",
@@ -159,7 +160,7 @@ def _software(book: Book) -> Reply:
 def _used(book: Book) -> Reply:
     return say(
         "Yes: this release (", Code(book.facts.name), ") was trained on it, and ",
-        book.rows("trials", book.trials, "tilth ledger"), " changes of the data were measured by training.",
+        book.rows("trials", book.trials), " changes of the data were measured by training.",
     )  # fmt: skip
 
 
