@@ -15,7 +15,7 @@ from tilth import maps
 from tilth.audit.base import excerpt
 from tilth.errors import HeadMoved, InputError, NotFound
 from tilth.layout2d import Faithfulness, faithfulness
-from tilth.map_picture import territory
+from tilth.map_picture import Territory, territory
 from tilth.maps import Map
 from tilth.review.desk import Desk
 from tilth.sets import Where
@@ -47,6 +47,7 @@ class _Sheet:
     ready: bool = False
     seconds: float = 0.0
     measured: Faithfulness | None = None
+    places: tuple[int, Territory] | None = None
 
 
 class Atlas:
@@ -75,7 +76,9 @@ class Atlas:
             }  # fmt: skip
         found = self._rows(sheet)
         chart = self._map(sheet, found)
-        places = territory(sheet.xy, chart.given, len(chart.classes))
+        if sheet.places is None or sheet.places[0] != sheet.drawn:
+            sheet.places = (sheet.drawn, territory(sheet.xy, chart.given, len(chart.classes)))
+        places = sheet.places[1]
         config = self.desk.project.workspace.config
         body = chart.to_json() | {
             "state": "ready" if sheet.ready else "failed" if self._error else "unfolding",
