@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from tilth.audit.trust import Trust
 from tilth.bodies import Fields
 from tilth.guide import Guide, parse
 from tilth.reviews import judge
-from tilth.signals import Progress
+from tilth.signals import Progress, Signals
 from tilth.stats import Interval
 from tilth.verdicts import Said, Verdict
 from tilth.workspace import GUIDE, TRAIN, Workspace
@@ -40,6 +40,7 @@ class Worklist:
     mark : grows with every verdict; the order takes those up to here into account.
     order : positions of the rows, the best first; of exact copies one stands for all.
     view, trust : what the audit and the verdicts say of each row.
+    claims : signals before any verdict was heard.
     guide, guide_version : the newest label guide; None before the first.
     words : class number to the number of its rows with each word, as far as it was counted.
     fields : which fields of a row are what.
@@ -52,6 +53,7 @@ class Worklist:
     order: np.ndarray
     view: View
     trust: Trust
+    claims: Signals
     guide: Guide | None
     guide_version: int
     words: dict[int, Counter[str]]
@@ -63,6 +65,10 @@ class Worklist:
     def ids(self) -> list[str]:
         """Ids of the rows, the best first."""
         return [self.view.train.ids[i] for i in self.order.tolist()]
+
+    def blind(self) -> Worklist:
+        """The same with nothing on its cards that a verdict on the row made known."""
+        return replace(self, view=replace(self.view, signals=self.claims), told=dict)
 
     def each(self) -> Iterator[str]:
         """Ids of the rows, the best first, one at a time: whoever wants a few does not pay for all."""
@@ -165,7 +171,7 @@ class Worklist:
 def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
     """The rows of the head of train that want a verdict now."""
     mark, head = ws.store.verdict_mark(TRAIN), ws.head(TRAIN)
-    view, trust = ws.view(progress), ws.trust()
+    view, trust, claims = ws.view(progress), ws.trust(), ws.claims().signals
     order = np.zeros(0, dtype=np.int64)
     if len(view.signals.classes) > 1:
         response = ws.response(progress)
@@ -175,5 +181,5 @@ def worklist(ws: Workspace, progress: Progress | None = None) -> Worklist:
     version = guides[-1]["version"] if guides else 0
     fields = Fields(ws.config.columns.text, ws.config.review.pair)
     return Worklist(
-        head.id, mark, order, view, trust, guide, version, ws.words(), fields, ws.told, ws.quality()
+        head.id, mark, order, view, trust, claims, guide, version, ws.words(), fields, ws.told, ws.quality()
     )  # fmt: skip

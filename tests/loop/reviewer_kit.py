@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,7 @@ class Work:
     taken : keys of the decisions taken, with reviewer and row.
     saved : keys that the server said are on disk.
     times : seconds of each answered call, by its path.
+    truth : right label of each row, which is said of it nineteen times in twenty; without it any verdict.
     """
 
     wanted: int
@@ -76,6 +78,7 @@ class Work:
     saved: set[str] = field(default_factory=set)
     times: dict[str, list[float]] = field(default_factory=lambda: {"/api/lease": [], "/api/verdicts": []})
     faults: list[str] = field(default_factory=list)
+    truth: Mapping[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -161,6 +164,8 @@ class Reviewer(threading.Thread):
                 done.append(row)
                 verdict = self.random.choices(("keep", "drop", "ambiguous"), (8, 1, 1))[0]
                 item = {"key": key, "id": row, "verdict": verdict}
+                if row in self.work.truth and self.random.random() < 0.95:
+                    item |= {"verdict": "relabel", "label": self.work.truth[row]}
                 answer = self.call("/api/verdicts", {"reviewer": self.who, "items": [item]})
                 assert answer["saved"] == [key], answer
                 self.work.saved.add(key)
@@ -168,7 +173,14 @@ class Reviewer(threading.Thread):
 
 
 def review(
-    folder: Path, *, reviewers: int, wanted: int, kills: int, pause: float = 0.0, apart: float = 0.0
+    folder: Path,
+    *,
+    reviewers: int,
+    wanted: int,
+    kills: int,
+    pause: float = 0.0,
+    apart: float = 0.0,
+    truth: Mapping[str, str] | None = None,
 ) -> tuple[Work, dict[str, Any]]:
     """Reviewers at work while the server is killed.
 
@@ -178,13 +190,20 @@ def review(
     reviewers, wanted, kills : how many of each; kills come when equal parts of the decisions are taken.
     pause : seconds between two decisions of one person.
     apart : seconds for which a killed server stays away.
+    truth : see `Work`.
     """
     names = [f"reviewer {i}" for i in range(reviewers)]
-    server, work = Server(folder, names), Work(wanted)
+    server, work = Server(folder, names), Work(wanted, truth=truth or {})
     server.start()
-    began, away = time.monotonic(), 0.0
+    away = 0.0
     try:
         people = [Reviewer(name, server, work, i, pause) for i, name in enumerate(names)]
+        first = time.monotonic()
+        people[0].call(
+            "/api/lease", {"reviewer": names[0], "seat": people[0].seat, "n": 1}
+        )  # the model is made
+        work.times["/api/lease"].clear()
+        began = time.monotonic()
         for one in people:
             one.start()
         for k in range(1, kills + 1):
@@ -201,7 +220,12 @@ def review(
         seconds = time.monotonic() - began
     finally:
         server.kill()
-    return work, {"seconds": seconds, "away": away, "peak_mib": max(server.peaks, default=0)}
+    return work, {
+        "seconds": seconds,
+        "away": away,
+        "first": began - first,
+        "peak_mib": max(server.peaks, default=0),
+    }
 
 
 def judge(folder: Path, work: Work) -> dict[str, Any]:

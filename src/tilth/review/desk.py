@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tilth import decisions
@@ -146,11 +146,8 @@ class Desk:
         judged = [x for x in ids if x in said]
         if not judged:
             return found.cards(ids)
-        with self.alone:
-            claims = self.project.workspace.claims()
         new = [x for x in ids if x not in said]
-        blind = replace(found, view=replace(found.view, signals=claims.signals))
-        cards = {c["id"]: c for c in (*found.cards(new), *blind.cards(judged))}
+        cards = {c["id"]: c for c in (*found.cards(new), *found.blind().cards(judged))}
         return [cards[x] for x in ids if x in cards]
 
     def record(self, items: Sequence[Mapping[str, Any]], reviewer: str) -> dict[str, Any]:
