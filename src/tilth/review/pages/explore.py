@@ -81,7 +81,7 @@ class ExplorePages(Frame):
         names = _confused_classes(body, of, min(max(n, 2), 60)) if body else []
         wrong = sum(c["rows"] - c["right"] for c in body["classes"]) if body else 0
         found = body["pairs"] if body else []
-        pairs = found if all else found[:PAIRS]
+        pairs, clauses = found if all else found[:PAIRS], self._clauses() if found else {}
         axis = svg.axis_of([0.0, *(100 * p["share_high"] for p in pairs)])
         return self.page(
             "confusions.html", "confusions", look=look, step=self.desk.step, of=of, n=n, body=body,
@@ -89,7 +89,7 @@ class ExplorePages(Frame):
             classes=sorted(c["name"] for c in body["classes"]) if body else [],
             inside=_inside(body, names) if body else 0,
             ruler=svg.ruler(axis, f"share of the rows of both, axis from {axis.low:g} to {axis.high:g} %"),
-            pairs=[_pair(p, axis, self._clauses()) for p in pairs], more=len(found) - len(pairs),
+            pairs=[_pair(p, axis, clauses) for p in pairs], more=len(found) - len(pairs),
             said=self.plan_says(look, "TIL602"),
         )  # fmt: skip
 
