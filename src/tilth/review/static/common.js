@@ -58,6 +58,11 @@ export function el(name, text, className) {
   return made;
 }
 
+/** A name that nobody else makes up; randomUUID is there only over https and on this machine. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
 /** Say something to a screen reader. */
 export function say(words) {
   at("live").textContent = words;

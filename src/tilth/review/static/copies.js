@@ -1,5 +1,5 @@
 // Groups of copies: one decision for all rows of a group, or a patch that keeps one of them.
-import { api, at, reviewer, say, visible } from "./common.js";
+import { api, at, newKey, reviewer, say, visible } from "./common.js";
 
 at("threshold")?.addEventListener("input", (event) => {
   at("threshold-out").textContent = Number(event.target.value).toFixed(2);
@@ -32,7 +32,7 @@ function tell(card, words, loud = false) {
 async function same(card, group, label) {
   const name = await who();
   if (!name) return;
-  const body = { key: crypto.randomUUID(), decision: "relabel", label, reviewer: name, ids: group.ids, again: true };
+  const body = { key: newKey(), decision: "relabel", label, reviewer: name, ids: group.ids, again: true };
   const found = await api("/sets/look", body);
   const done = await api("/sets/decide", { ...body, expected: found.digest });
   const said = tell(card, `${group.ids.length} rows: ${label}, by ${name}. Make a patch of it on Patches. `);

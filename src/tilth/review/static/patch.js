@@ -1,5 +1,5 @@
 // Buttons of the pages about patches; each is one call of the API.
-import { api, at, forPage, reviewer, say, visible } from "./common.js";
+import { api, at, forPage, newKey, reviewer, say, visible } from "./common.js";
 import { follow } from "./jobs.js";
 
 const box = at("decision");
@@ -112,7 +112,7 @@ for (const box of document.querySelectorAll("[data-row]")) {
 at("talk")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
-  form.dataset.key ||= crypto.randomUUID(); // sent again after an answer was lost, it is kept once
+  form.dataset.key ||= newKey(); // sent again after an answer was lost, it is kept once
   reviewer.set(at("talker").value.trim());
   try {
     await api(`/patches/${id}/comments`, { text: at("remark").value, author: at("talker").value, key: form.dataset.key });
