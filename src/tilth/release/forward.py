@@ -193,7 +193,7 @@ class Model:
         One small product a row: the weights of a row stay in the cache, unlike those of a batch. In double
         precision, so that answers are those of the training side to 1e-6.
         """
-        starts, place = found.starts.tolist(), found.places
+        starts, place = found.starts.tolist(), found.places.astype(np.intp)
         value = found.values * self.scales[place]
         longest = int(np.diff(found.starts).max(initial=0))
         narrow = np.empty((longest, out.shape[1]), dtype=self.weights.dtype)
@@ -216,7 +216,9 @@ class Model:
         first = np.flatnonzero(np.diff(key, prepend=-1))
         count = np.diff(np.append(first, len(key))).astype(np.float32)
         owner, column = key[first] >> _WIDTH, key[first] & ((1 << _WIDTH) - 1)
-        value = (1.0 + np.log(count)) * self._weight[column]
+        value = self._weight[column]
+        often = np.flatnonzero(count > 1)
+        value[often] *= 1.0 + np.log(count[often])
         block = 2 * owner + (column >> BITS)
         squares = value.astype(np.float64) ** 2
         every = np.bincount(block, weights=squares, minlength=2 * n)
