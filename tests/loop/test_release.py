@@ -147,6 +147,9 @@ def test_few_rows_promise_nothing_and_say_so(tmp_path: Path) -> None:
     assert "answers nothing" in " ".join(run.out.split())
     body = js("predict", "p/releases/taken", "few.csv", "--out", "a.csv", cwd=tmp_path)
     assert body["answered"] == 0
+    texts = [text for _, text, _, _ in lines(30, seed=3)]
+    words = [a.words for a in load(tmp_path / "p" / "releases" / "taken").predict(texts)]
+    assert any("answers nothing; most likely" in w for w in words)
 
 
 def test_rows_outside_the_classes_are_refused_and_counted(work: Path) -> None:

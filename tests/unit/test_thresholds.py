@@ -130,3 +130,15 @@ def test_a_class_that_misses_is_named_and_chance_is_not() -> None:
     # at 5 %, more than 18 of 200 happen in 1 of 100 runs
     assert false <= 18
     assert missed(np.zeros(0, dtype=int), np.zeros(0, dtype=bool), 3, 0.95) == []
+
+
+def test_few_rows_do_not_carry_the_temperature_away() -> None:
+    sure = Seen(np.array([[9.0, 0.0], [0.0, 9.0]] * 20, dtype=np.float32), np.ones(40))
+    truth = np.array([0, 1] * 20)
+    alone = decide(Deciding(sure, truth, "rows"), 0.5, 0.05).calibration.temperature
+    assert alone <= 5.0
+    with_train = decide(Deciding(sure, truth, "rows", prior=1.6), 0.5, 0.05).calibration.temperature
+    assert with_train == pytest.approx(1.6, rel=0.06)
+    part, truth = seen(np.random.default_rng(0), 4000)
+    many = decide(Deciding(part, truth, "rows", prior=1.6), 0.5, 0.05).calibration.temperature
+    assert many == pytest.approx(2.0, rel=0.15)

@@ -44,6 +44,8 @@ __all__ = ["ENOUGH", "build"]
 
 ENOUGH = 100
 """Deciding evaluation rows below which held-out rows of train decide instead."""
+FEW = 1_000
+"""Deciding evaluation rows below which train is asked for the temperature, too."""
 LEAST = 10
 """Reporting rows below which nothing is reported."""
 SEED = 0
@@ -219,9 +221,12 @@ class _Rows:
         Where the evaluation set has no rows outside the known classes, those of train decide beside the
         others, as many as make up the share that they have there.
         """
-        text = ws.config.columns.text
+        text, prior = ws.config.columns.text, None
         at = np.flatnonzero(self.decides)
         if len(at):
+            if len(at) < FEW:
+                held = fitted.held_out(fitted.train.texts(text), ws.config.copies.threshold)
+                prior = stats.calibrate(held.logits, fitted.labels).temperature
             seen, truth = fitted.model.run_many(self.rows.take(at.tolist()).texts(text)), self.truth[at]
             words = f"{len(at):,} evaluation rows: the half that decides"
         else:
@@ -235,7 +240,7 @@ class _Rows:
             )
             truth = np.concatenate([truth, np.full(len(away), -1)])
             words += f"; {len(away):,} rows of train outside the known classes"
-        return Deciding(seen, truth, words)
+        return Deciding(seen, truth, words, prior)
 
     def strangers(self, fitted: Fitted) -> list[int]:
         """Rows of train outside the known classes that decide, by their position among such rows."""

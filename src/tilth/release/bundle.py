@@ -277,15 +277,17 @@ class Release:
             probability=float(found.confidence[i]),
             abstained=bool(code),
             reason=REASONS[code],
-            words=_words(code, likely),
+            words=_words(code, likely, self.threshold > 1),
             likely=likely,
             nearest=near,
             set=inside,
         )
 
 
-def _words(code: int, likely: Sequence[tuple[str, float]]) -> str:
+def _words(code: int, likely: Sequence[tuple[str, float]], never: bool) -> str:
     first, p = likely[0]
+    if code == UNSURE and never:
+        return f"this release proves no precision and answers nothing; most likely is {first} ({p:.0%})"
     if code == UNSURE and len(likely) > 1:
         return f"unsure between {first} ({p:.0%}) and {likely[1][0]} ({likely[1][1]:.0%})"
     if code == UNSURE:
