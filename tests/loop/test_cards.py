@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -527,7 +528,6 @@ HOSTILE = (
 def test_a_hostile_project_has_an_honest_card(tmp_path: Path) -> None:
     """Names from data make no markup, no number and no other claim, and all is computed again."""
     import csv
-    import random
 
     rng = random.Random(3)
     words = {name: [f"w{i}x{j}" for j in range(6)] for i, name in enumerate(HOSTILE)}
@@ -568,3 +568,34 @@ def test_a_hostile_project_has_an_honest_card(tmp_path: Path) -> None:
         assert "<img" not in page
     for name in ("croissant.json", "spdx.json", "card.json", "datasheet.json"):
         json.loads((tmp_path / "b" / name).read_text("utf-8"))
+
+
+def _places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a JSON value; the first three of a list."""
+    if path:
+        yield path
+    inner = body.items() if isinstance(body, dict) else enumerate(body[:3]) if isinstance(body, list) else ()
+    for key, value in inner:
+        yield from _places(value, (*path, key))
+
+
+def test_a_bundle_of_rubbish_is_refused_without_a_crash(work: Path) -> None:
+    """Any part of any document taken away or made something else: a difference or an error, never a traceback."""
+    rng = random.Random(5)
+    for name in ("card.json", "datasheet.json", "evaluation.json", "manifest.json"):
+        whole = (bundle(work) / name).read_text("utf-8")
+        manifest = (bundle(work) / "manifest.json").read_text("utf-8")
+        body = json.loads(whole)
+        for path in rng.sample(list(_places(body)), 20):
+            again = json.loads(whole)
+            at = again
+            for key in path[:-1]:
+                at = at[key]
+            at[path[-1]] = rng.choice([None, "x", -1, [], {}])
+            (bundle(work) / name).write_text(json.dumps(again), "utf-8")
+            if name != "manifest.json":
+                seal(bundle(work))
+            run = tilth("verify", BUNDLE, "--eval", "ex/tickets_eval.csv", cwd=work)
+            assert run.code in (1, 3, 4), (name, path, at[path[-1]])
+            (bundle(work) / "manifest.json").write_text(manifest, "utf-8")
+        (bundle(work) / name).write_text(whole, "utf-8")

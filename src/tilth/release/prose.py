@@ -67,7 +67,10 @@ class Table:
     rows: Sequence[Sequence[Prose]]
 
     def __post_init__(self) -> None:
-        if odd := next((row for row in self.rows if len(row) != len(self.head)), None):
+        if not self.head:
+            raise ValueError("a table without a column")
+        odd = next((row for row in self.rows if len(row) != len(self.head)), None)
+        if odd is not None:
             raise ValueError(f"{len(odd)} cells under {len(self.head)} heads: {odd!r}")
 
 
@@ -130,7 +133,8 @@ class Page:
                 for s in body["sections"]
             ]
             page = Page(_prose(body["title"], claims), sections)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            markdown(page)  # what cannot be written is no page either
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(f"this is no card: {type(error).__name__} {error}") from error
         if unused := sorted(set(claims) - {c.name for c in page.claims()}):
             raise InputError(f"the claim {unused[0]!r} stands nowhere on the page")
@@ -202,7 +206,10 @@ def _prose(body: Sequence[Any], claims: Mapping[str, Claim]) -> Prose:
                 raise InputError(f"the page names the claim {part['claim']!r}, which it does not hold")
             out.append(claims[part["claim"]])
         else:
-            out.append(Code(part["code"]) if "code" in part else Quote(part["quote"]))
+            text = part["code"] if "code" in part else part["quote"]
+            if not isinstance(text, str):
+                raise TypeError(f"{text!r} is no text")
+            out.append(Code(text) if "code" in part else Quote(text))
     return out
 
 

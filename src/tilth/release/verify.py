@@ -24,7 +24,7 @@ from tilth.release.documents import NAMES
 from tilth.release.evidence import ROWS
 from tilth.release.measured import Measured, measure
 from tilth.release.prose import Code, Page, Quote, Table, markdown
-from tilth.release.scored import Rows, rows_of_file, rows_of_project
+from tilth.release.scored import Rows, evaluated, rows_of_file, rows_of_project, sound
 from tilth.release.view import html
 from tilth.stats import Interval
 
@@ -135,6 +135,7 @@ def verify(
     with opened(place) as files:
         raw = files.read(MANIFEST)
         manifest = read_manifest(raw, place)
+        sound(manifest)
         held = {name: files.read(name) for name in manifest["files"] if name in files.names()}
         foreign = sorted(files.names() - {MANIFEST, *manifest["files"]})
     found = hashlib.sha256(raw).hexdigest()[:16]
@@ -205,18 +206,20 @@ class _Said:
                 bodies[name] = {}
                 checks.append(Check("agreement", f"{name} can be read", "differs", str(error)))
         pages = {name: _page(bodies[name], name, checks) for name in ("card.json", "datasheet.json")}
-        evaluation, measured = bodies["evaluation.json"], None
+        evaluation: dict[str, Any] = {}
+        measured, patches = None, []
         try:
-            measured = Measured.from_json(evaluation["measured"]) if evaluation.get("measured") else None
-            patches = [
-                json.loads(line) for line in held.get("patches.jsonl", b"").decode("utf-8").splitlines()
-            ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            checks.append(
-                Check("agreement", "evaluation.json and patches.jsonl can be read", "differs", repr(error))
-            )
-            patches = []
-        facts = bodies["card.json"].get("facts", {}) if isinstance(bodies["card.json"], dict) else {}
+            evaluation, measured = evaluated(bodies["evaluation.json"])
+        except InputError as error:
+            checks.append(Check("agreement", "evaluation.json can be read", "differs", str(error)))
+        try:
+            lines = held.get("patches.jsonl", b"").decode("utf-8").splitlines()
+            patches = [dict(json.loads(line)) for line in lines]
+        except (TypeError, ValueError) as error:
+            checks.append(Check("agreement", "patches.jsonl can be read", "differs", str(error)))
+        card = bodies["card.json"]
+        found = card.get("facts") if isinstance(card, dict) else None
+        facts = found if isinstance(found, dict) else {}
         shown = [f"{name}.{kind}" for name in ("card", "datasheet") for kind in ("md", "html")]
         texts = {n: held[n].decode("utf-8", "replace") for n in shown if n in held}
         return _Said(pages["card.json"], pages["datasheet.json"], facts, evaluation, measured, patches, texts)
@@ -251,7 +254,7 @@ class _Said:
         }  # fmt: skip
         odd = [k for k, v in told.items() if self.facts.get(k) != v]
         settings = manifest.get("abstention", {})
-        if abs(float(settings.get("probability", 0)) - float(self.facts.get("threshold", -1))) > CLOSE:
+        if not _same(settings.get("probability"), self.facts.get("threshold")):
             odd.append("threshold")
         return _agree(
             "card.json and manifest.json speak of one model", not odd, f"they differ in {', '.join(odd)}"
@@ -356,18 +359,18 @@ def _values_close(a: Claim, b: Claim) -> bool:
     return _same(a.value, b.value) and _same(a.low, b.low) and _same(a.high, b.high)
 
 
-def _same(a: float | None, b: float | None) -> bool:
+def _same(a: object, b: object) -> bool:
     """Whether two numbers are equal as far as they are written, or both are missing."""
-    if a is None or b is None:
+    if not isinstance(a, int | float) or not isinstance(b, int | float):
         return a is b
     return abs(a - b) <= CLOSE * max(1.0, abs(a), abs(b))
 
 
 def _scores(release: Release, rows: Rows, said: _Said) -> dict[str, Claim]:
     """Scores of the bundle's own answers on the rows; empty where rows are missing."""
-    if rows.missing or said.measured is None:
-        return {}
     number = {name: i for i, name in enumerate(release.classes)}
+    if rows.missing or said.measured is None or not number.keys() >= set(rows.labels):
+        return {}
     truth = np.array([number[x] for x in rows.labels])
     answers = release.scores(list(rows.texts))
     masks = {}
