@@ -18,6 +18,8 @@ EVIDENCE_ROWS = 200
 WORD = re.compile(r"\w+")
 WORDS = 4
 """Words shown for a row."""
+MANY, FEW = 20_000, 50
+"""Of so many rows, only those of the two classes are compared with so few."""
 MORE = 2.0
 """A word tells two classes apart when its share of rows differs by this factor at least."""
 
@@ -30,7 +32,7 @@ def nearest(
         return {}
     labels = view.signals.labels
     out: dict[int, list[dict[str, object]]] = {}
-    for line, i in zip(_similarities(view, positions), positions.tolist(), strict=True):
+    for line, i in zip(_similarities(view, positions, suggested), positions.tolist(), strict=True):
         line[i] = -1.0
         rows = []
         for number in (suggested[i], labels[i]):
@@ -50,9 +52,23 @@ def nearest(
     return out
 
 
-def _similarities(view: View, positions: np.ndarray) -> Iterator[np.ndarray]:
+def _to_classes(view: View, positions: np.ndarray, suggested: np.ndarray) -> Iterator[np.ndarray]:
+    """The same where only rows of the suggested and of the given class are asked for; 0 for all others."""
+    x, labels = view.features, view.signals.labels
+    for i in positions.tolist():
+        members = np.flatnonzero((labels == suggested[i]) | (labels == labels[i]))
+        row = x[i : i + 1]
+        line = np.zeros(x.shape[0], dtype=np.float32)
+        line[members] = (x[members] @ (row.toarray() if sp.issparse(x) else row).T)[:, 0]
+        yield line
+
+
+def _similarities(view: View, positions: np.ndarray, suggested: np.ndarray) -> Iterator[np.ndarray]:
     """(n,) similarity of each position to all rows; a few positions at a time, for memory."""
     x = view.features
+    if x.shape[0] > MANY and len(positions) <= FEW:
+        yield from _to_classes(view, positions, suggested)
+        return
     step = max(1, 2_000_000 // max(x.shape[0], 1))
     for start in range(0, len(positions), step):
         block = x[positions[start : start + step]]
