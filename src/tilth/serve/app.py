@@ -65,12 +65,14 @@ class App:
 
     def admit(self, exchange: Exchange) -> tuple[int, str] | None:
         """Refuse a request before its body comes: status and words; None lets it come."""
-        found = self.guard.client(exchange.method, exchange.path, exchange.headers)
+        found = exchange.client = self.guard.client(exchange.method, exchange.path, exchange.headers)
         return found if isinstance(found, tuple) else None
 
     def handle(self, exchange: Exchange) -> None:
         """Answer a request, now or when its answer is there."""
-        found = self.guard.client(exchange.method, exchange.path, exchange.headers)
+        found = exchange.client
+        if found is None:
+            found = self.guard.client(exchange.method, exchange.path, exchange.headers)
         if isinstance(found, tuple):
             self.metrics.count("refused_total", ("reason", "guard"))
             exchange.fail(*found, {"www-authenticate": "Bearer"} if found[0] == 401 else None)

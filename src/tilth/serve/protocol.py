@@ -74,11 +74,12 @@ class Exchange:
     body : all of it.
     started : at its first byte, by the clock of the connection.
     peer : address of the other side.
+    client : what the guard says of it, once it was asked.
     notes : what the access log shall say about it.
     """
 
     __slots__ = (
-        "body", "connection", "done", "headers", "keep", "method", "notes", "out", "path", "peer", "query",
+        "body", "client", "connection", "done", "headers", "keep", "method", "notes", "out", "path", "peer", "query",
         "started", "status",
     )  # fmt: skip
 
@@ -88,6 +89,7 @@ class Exchange:
         self.path, self.query = path.decode("latin-1"), query.decode("latin-1")
         self.headers, self.body = headers, b""
         self.started, self.peer = connection.since, connection.peer
+        self.client: str | tuple[int, str] | None = None
         self.out: bytes | None = None
         self.keep, self.done, self.status = True, False, 0
         self.notes: dict[str, Any] = {}
