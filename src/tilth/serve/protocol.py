@@ -79,8 +79,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "body", "client", "connection", "done", "headers", "keep", "method", "notes", "out", "path", "peer", "query",
-        "started", "status",
+        "body", "client", "connection", "done", "headers", "keep", "method", "notes", "out", "path", "peer",
+        "query", "started", "status",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, method: str, url: bytes, headers: dict[bytes, bytes]) -> None:
