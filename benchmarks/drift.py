@@ -6,7 +6,8 @@
 Rows of CLINC150 (in scope) and BANKING77, all parts together, dealt out anew in each run, never twice: training, evaluation
 and a stream. Stable: a stream of 10,000 rows of the known classes (BANKING77: 9,000). New class: 1,000 known rows, then a class that was held out makes
 up 5 or 10 % of the traffic (its rows come again where there are too few). Shift of texts: the stream is drawn
-from known rows with a weight that grows with a random direction of the features; of labels: with weights of classes.
+from known rows with a weight that grows with a random direction of the features, or with how sure (or unsure) the model is
+of a text; of labels: with weights of classes.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ def shift(runs: int = 10, rows: int = 2_000) -> dict[str, Any]:
 
     out: dict[str, Any] = {}
     for name in ("clinc150", "banking77"):
-        for kind in ("none", "texts", "labels"):
+        for kind in ("none", "texts", "difficulty", "labels"):
             error, mixed, valid, warned, naive = [], [], [], [], []
             for world in worlds(name, runs):
                 rng, left = world.rng, world.left
@@ -202,6 +203,10 @@ def shift(runs: int = 10, rows: int = 2_000) -> dict[str, Any]:
                     )
                     v = (z / z.std(axis=0)) @ rng.normal(size=20)
                     weight = np.exp(1.0 * (v - v.mean()) / v.std())
+                elif kind == "difficulty":
+                    top = world.answers([t for t, _ in left]).max(axis=1).astype(np.float64)
+                    sign = 1.0 if rng.random() < 0.5 else -1.0
+                    weight = np.exp(sign * rng.uniform(0.5, 1.5) * (top - top.mean()) / top.std())
                 elif kind == "labels":
                     each = {c: float(np.exp(rng.normal(0, 1.5))) for c in world.classes}
                     weight = np.array([each[y] for _, y in left])

@@ -13,8 +13,8 @@ the maximum cluster of points on a line", JASA 1965 (scan statistics).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -36,7 +36,7 @@ SCORED, UNSURE = 200, 0.25
 """Known rows with answers that are wanted, and the share of them of which the model counts as unsure."""
 KNOWN, NEW = 50_000, 100_000
 """Rows looked at: the newest ones."""
-SHOWN = 5
+SHOWN, CHUNK = 5, 500
 
 
 @dataclass(frozen=True)
@@ -113,30 +113,54 @@ class _Seen:
 
 def _scan(known: sp.csr_matrix, new: sp.csr_matrix, level: float, horizon: int) -> dict[int, _Seen]:
     """Column number to where it was first too frequent."""
-    from scipy.special import betainc
-
     m, steps = known.shape[0], new.shape[0] // STEP
-    old = np.asarray(known.sum(axis=0)).ravel()
-    total = np.cumsum(_by_step(new[: steps * STEP], steps), axis=0, dtype=np.int32)
-    looks = sum(2 * horizon / (w * STEP) for w in WINDOWS)
+    old = np.asarray(known.sum(axis=0)).ravel().astype(np.int64)
+    table = _by_step(new[: steps * STEP], steps)
     often = old + np.asarray(new.sum(axis=0)).ravel() >= LEAST
+    looks = sum(2 * horizon / (w * STEP) for w in WINDOWS)
     tests = max(int(often.sum()), 500) * looks
     found: dict[int, _Seen] = {}
-    for end in range(1, steps + 1):
+    for first in range(0, table.shape[1], CHUNK):  # a table of all words and steps would not fit
+        part = slice(first, first + CHUNK)
+        total = np.zeros((steps + 1, len(old[part])), dtype=np.int32)
+        np.cumsum(table[:, part].toarray(), axis=0, out=total[1:], dtype=np.int32)
         for width in WINDOWS:
-            if width > end:
-                break
-            start = end - width
-            earlier = total[start - 1] if start else np.zeros_like(total[0])
-            k = total[end - 1] - earlier
-            at = np.flatnonzero(k >= LEAST)
-            rest, size = old[at] + earlier[at], m + start * STEP
-            p = betainc(k[at], rest + 1.0, width * STEP / (width * STEP + size)) * tests
-            for i in np.flatnonzero(p <= level).tolist():
-                if (g := int(at[i])) not in found:
-                    shares = float(rest[i] / size), float(k[g] / (width * STEP))
-                    found[g] = _Seen(float(p[i]), end * STEP - 1, start * STEP, *shares)
+            if width <= steps:
+                for g, seen in _window(total, old[part], m, width, level / tests):
+                    g += first
+                    if g not in found or seen.alarm < found[g].alarm:
+                        found[g] = replace(seen, p=seen.p * tests)
     return found
+
+
+def _window(
+    total: np.ndarray, old: np.ndarray, m: int, width: int, bar: float
+) -> Iterator[tuple[int, _Seen]]:
+    """Columns that are too frequent in some window of this width, each with the first one.
+
+    Parameters
+    ----------
+    total : (steps + 1, g) rows that have each word before each step.
+    old : (g,) known rows that have it, of m.
+    bar : p value from which on it counts.
+    """
+    from scipy.special import betainc
+
+    k = total[width:] - total[:-width]
+    rest = old + total[:-width]
+    size = m + STEP * np.arange(len(k))[:, None]
+    hope = rest * (width * STEP / size)
+    # no p value is small within four standard deviations
+    step, g = np.nonzero((k >= LEAST) & (k > hope + 4.0 * np.sqrt(hope)))
+    share = width * STEP / (width * STEP + size[step, 0])
+    p = betainc(k[step, g], rest[step, g] + 1.0, share)
+    seen: set[int] = set()
+    for i in np.flatnonzero(p <= bar).tolist():  # in the order of time
+        at, column = int(step[i]), int(g[i])
+        if column not in seen:
+            seen.add(column)
+            before, now = rest[at, column] / size[at, 0], k[at, column] / (width * STEP)
+            yield column, _Seen(float(p[i]), (at + width) * STEP - 1, at * STEP, float(before), float(now))
 
 
 def _unsure(
@@ -160,14 +184,12 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     return len(np.intersect1d(a, b)) > 0.5 * min(len(a), len(b))
 
 
-def _by_step(cells: sp.csr_matrix, steps: int) -> np.ndarray:
-    """(steps, g) counts."""
+def _by_step(cells: sp.csr_matrix, steps: int) -> sp.csc_matrix:
+    """(steps, g) rows that have each word, by step."""
     owner = np.repeat(np.arange(steps), STEP)
-    gather = sp.csr_matrix(
-        (np.ones(len(owner), dtype=np.float32), (owner, np.arange(len(owner)))),
-        shape=(steps, cells.shape[0]),
-    )
-    return np.asarray((gather @ cells).todense()).astype(np.int32)
+    ones = np.ones(len(owner), dtype=np.float32)
+    gather = sp.csr_matrix((ones, (owner, np.arange(len(owner)))), shape=(steps, cells.shape[0]))
+    return (gather @ cells).tocsc()
 
 
 def _cells(known: Sample, new: Sample, m: int, n: int) -> tuple[sp.csr_matrix, Any]:
