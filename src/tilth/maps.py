@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["Colour", "Map", "chart", "drawn", "positions", "vectors", "write"]
 
 WIDTH = 256
-"""Directions that n-grams are projected to. BANKING77, share of rows whose label most of the nearest ten on the
-map have: 66, 76, 79 % at 32, 128, 256; of the nearest ten by all n-grams, on the map: 24, 39, 47 %."""
+"""Directions that n-grams are projected to.
+
+BANKING77, share of rows whose label most of the nearest ten on the
+map have: 66, 76, 79 % at 32, 128, 256; of the nearest ten by all n-grams, on the map: 24, 39, 47 %.
+"""
 KEPT = 4
 """Files in data/maps; the oldest goes."""
 FORMAT = "tilth map 1"

@@ -580,7 +580,7 @@ def _places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def test_a_bundle_of_rubbish_is_refused_without_a_crash(work: Path) -> None:
-    """Any part of any document taken away or made something else: a difference or an error, never a traceback."""
+    """Any part of any document taken away or changed: a difference or an error, never a traceback."""
     rng = random.Random(5)
     for name in ("card.json", "datasheet.json", "evaluation.json", "manifest.json"):
         whole = (bundle(work) / name).read_text("utf-8")

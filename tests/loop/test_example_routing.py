@@ -1,4 +1,4 @@
-"""The worked example keeps running: more tickets are routed after a week, at the precision that was promised."""
+"""The worked example keeps running: after a week more tickets are routed, at the precision promised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monitor and Questions in a real browser: keys answer the question on the screen, and no rule of WCAG is broken."""
+"""Monitor and Questions in a real browser: keys answer the question on the screen; WCAG is kept."""
 
 from __future__ import annotations
 

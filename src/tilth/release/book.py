@@ -245,7 +245,7 @@ class Book:
 
     @property
     def records(self) -> str:
-        """Digest of all that cards rest on beside the rows: settings, verdicts, patches, trials, answers ..."""
+        """Digest of what cards rest on beside the rows: settings, verdicts, patches, trials, answers ..."""
         store = self.ws.store
         state = (
             render(self.ws.config),

@@ -72,8 +72,8 @@ class Decided:
 def _steady(found: float, prior: float | None, rows: int) -> float:
     """A temperature that few rows cannot carry away.
 
-    Where hardly a row is wrong, any temperature explains it as well as a larger one, and the estimate runs off:
-    ten thousand was seen, and answers that are sure to the last digit.
+    Where hardly a row is wrong, any temperature explains it as well as a larger one, and the estimate
+    runs off: ten thousand was seen, and answers that are sure to the last digit.
     """
     if prior is None:
         return float(np.clip(found, *RANGE))

@@ -23,7 +23,8 @@ __all__ = ["FORMAT", "NAMES", "contents", "write"]
 
 FORMAT = 1
 NAMES = (
-    "card.md", "card.html", "card.json", "datasheet.md", "datasheet.html", "datasheet.json", "croissant.json", "spdx.json", "patches.jsonl",
+    "card.md", "card.html", "card.json", "datasheet.md", "datasheet.html", "datasheet.json",
+    "croissant.json", "spdx.json", "patches.jsonl",
 )  # fmt: skip
 """Files that `write` makes."""
 
