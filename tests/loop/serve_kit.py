@@ -47,7 +47,10 @@ class FakeRelease:
         self.id, self.name = body["id"], body["name"]
         self.classes = tuple(body["classes"])
         self.slow, self.calls = body.get("slow", 0.0), 0
-        self.largest = 0
+        self.largest, self.warmed = 0, 0
+
+    def warm(self) -> None:
+        self.warmed += 1
 
     def predict(self, rows: Sequence[str | Mapping[str, object]], *, sets: float | None = None) -> list[Fake]:
         self.calls += 1

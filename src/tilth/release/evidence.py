@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,26 @@ __all__ = ["ROWS", "Evidence", "chosen", "evidence_files"]
 ROWS = "evidence/rows.jsonl"
 WIDTH = 300
 """Characters of a text that are kept."""
+COMMON, DENSE_BYTES = 0.05, 16 << 20
+"""An n-gram that more than this share of the rows hold is common; bytes that common ones may take in full."""
+
+
+class Index(NamedTuple):
+    """The rows by n-gram: few n-grams, those of nearly all texts, have most of the entries.
+
+    Attributes
+    ----------
+    column : (g + 1,) by n-gram its row of `dense`, -1 where it has none; the last is for n-grams of no row.
+    dense : (c, n) float32, values of the common n-grams in all rows; at most DENSE_BYTES.
+    starts : (g + 2,) by n-gram where its entries in `rows` and `values` begin; none where it is dense.
+    rows, values : rows that hold the other n-grams, and their values there; 16 bytes an entry.
+    """
+
+    column: np.ndarray
+    dense: np.ndarray
+    starts: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
 
 
 def chosen(ids: Sequence[str], labels: np.ndarray, most: int) -> np.ndarray:
@@ -55,14 +75,21 @@ class Evidence:
             raise InputError(f"{ROWS} of the bundle cannot be read: {error}; release again") from error
 
     @cached_property
-    def _index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """By n-gram: where its rows start, which they are, and its value in them."""
-        found = self._model.features(self._texts)
-        row = np.repeat(np.arange(len(self._texts)), np.diff(found.starts))
-        order = np.argsort(found.places, kind="stable")
-        width = int(found.places.max(initial=-1)) + 2
-        starts = np.searchsorted(found.places[order], np.arange(width))
-        return starts, row[order], found.values[order]
+    def _index(self) -> Index:
+        found, n = self._model.features(self._texts), len(self._texts)
+        row = np.repeat(np.arange(n), np.diff(found.starts))
+        held = np.bincount(found.places)
+        common = np.flatnonzero(held > COMMON * n)
+        common = common[np.argsort(-held[common], kind="stable")][: DENSE_BYTES // (4 * n)]
+        column = np.full(len(held) + 1, -1)
+        column[common] = np.arange(len(common))
+        at = column[found.places]
+        dense = np.zeros((len(common), n), dtype=np.float32)
+        dense[at[at >= 0], row[at >= 0]] = found.values[at >= 0]
+        rest = np.flatnonzero(at < 0)
+        rest = rest[np.argsort(found.places[rest], kind="stable")]
+        starts = np.searchsorted(found.places[rest], np.arange(len(held) + 2))
+        return Index(column, dense, starts, row[rest], found.values[rest].astype(np.float64))
 
     @cached_property
     def _vectors(self) -> np.ndarray:
@@ -83,10 +110,11 @@ class Evidence:
             alike = self._vectors @ seen.embedded[row]
         else:
             alike = self._by_ngrams(seen, row)
-        # of the best, and all that equal the last of them, so that the order does not depend on chance
-        least = np.partition(alike, -most)[-most] if most < len(alike) else -np.inf
+        # of the best, and all that equal the last of them but for rounding, so that the order of copies
+        # does not depend on the machine
+        least = np.partition(alike, -most)[-most] - 1e-6 if most < len(alike) else -np.inf
         best = np.flatnonzero(alike >= least)
-        order = best[np.argsort(-alike[best], kind="stable")][:most]
+        order = best[np.argsort(-alike[best].round(6), kind="stable")][:most]
         return tuple(
             {**self.rows[i], "similarity": round(float(alike[i]), 4)} for i in order.tolist() if alike[i] > 0
         )
@@ -94,14 +122,19 @@ class Evidence:
     def _by_ngrams(self, seen: Seen, row: int) -> np.ndarray:
         """(n,) cosines; unit length comes to one because both blocks have length sqrt(1/2)."""
         assert seen.features is not None
-        found, (starts, rows, values) = seen.features, self._index
+        found, index = seen.features, self._index
         a, b = int(found.starts[row]), int(found.starts[row + 1])
-        places, weights = found.places[a:b], found.values[a:b]
-        inside = places < len(starts) - 1
-        places, weights = places[inside], weights[inside]
-        first, count = starts[places], starts[places + 1] - starts[places]
-        at = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(count.sum())
-        return np.bincount(rows[at], weights=values[at] * np.repeat(weights, count), minlength=len(self.rows))
+        places = np.minimum(found.places[a:b], len(index.column) - 1)
+        weights, column = found.values[a:b], index.column[places]
+        full, rare = np.flatnonzero(column >= 0), np.flatnonzero(column < 0)
+        places = places[rare]
+        first = index.starts[places]
+        count = index.starts[places + 1] - first
+        ends = np.cumsum(count)
+        at = np.repeat(first - ends + count, count) + np.arange(ends[-1] if len(ends) else 0)
+        entries = index.values[at] * np.repeat(weights[rare], count)
+        alike = np.bincount(index.rows[at], weights=entries, minlength=len(self.rows))
+        return np.asarray(alike + weights[full] @ index.dense.take(column[full], axis=0))
 
 
 def evidence_files(ids: Sequence[str], texts: Sequence[str], labels: Sequence[str]) -> dict[str, bytes]:

@@ -75,6 +75,11 @@ def test_what_cannot_be_served_together_is_refused(tmp_path):
             deployment(asked, load_fake)
 
 
+def test_a_release_is_warm_before_it_serves(tmp_path):
+    found = deployment([Asked(fake_bundle(tmp_path, name)) for name in "xy"], load_fake)
+    assert [a.release.warmed for a in found.arms] == [1, 1]
+
+
 def test_a_release_that_answers_nonsense_is_refused(tmp_path):
     class Broken(FakeRelease):
         def predict(self, rows, *, sets=None):
