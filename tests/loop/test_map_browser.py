@@ -145,7 +145,9 @@ def test_a_lasso_counts_what_numpy_counts_and_becomes_a_set(site: SimpleNamespac
     made = js("sets", "--project", "p", cwd=site.folder)
     sets = made if isinstance(made, list) else made["sets"]
     assert sets[-1]["rows"] == wanted.sum()
-    tab.js("[...document.querySelectorAll('#count a')].find((a) => a.textContent === 'On the map').click()")
+    there = "[...document.querySelectorAll('#count a')].find((a) => a.textContent === 'On the map')"
+    tab.wait(f"Boolean({there})")
+    tab.js(f"{there}.click()")
     tab.wait("location.pathname === '/map' && document.getElementById('chosen-count')?.textContent")
     assert tab.js("document.getElementById('chosen-count').textContent") == said
 

@@ -116,11 +116,11 @@ def test_reviewers_at_once_while_the_server_is_killed(tmp_path: Path) -> None:
     js("ingest", "train.csv", "--eval", "eval.csv", "--project", "p", cwd=tmp_path)
     settings = tmp_path / "p" / "tilth.toml"
     settings.write_text(settings.read_text().replace("second_opinion = 0.0", "second_opinion = 0.2"))
-    work, _ = review(tmp_path, reviewers=4, wanted=400, kills=2)
+    work, _ = review(tmp_path, reviewers=4, wanted=200, kills=2)
     assert work.faults == []
     found = judge(tmp_path, work)
     assert found["decisions"] == found["stored"] == len(work.saved)
-    assert found["decisions"] >= 380  # where the rows end before
+    assert found["decisions"] >= 190
     assert (found["lost"], found["doubled"], found["same_person_twice"], found["double_work"]) == (0, 0, 0, 0)
     assert found["second_opinions"] > 10
     assert found["disagreements"] > 0
