@@ -16,6 +16,8 @@ from serve_kit import Client, admin, fake_bundle, load_fake, serving
 from tilth.errors import InputError, ProjectBusy, Refused
 from tilth.serve.arms import Asked
 from tilth.serve.batching import Queue
+from tilth.serve.experiment import collect, experiments
+from tilth.serve.metrics import Metrics
 from tilth.serve.protocol import Limits
 from tilth.serve.server import Server
 from tilth.serve.settings import Settings
@@ -117,6 +119,53 @@ def test_metrics_count_what_happened(tmp_path: Path) -> None:
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert all(len(line.rpartition(" ")[0].split("{")[0].split()) == 1 for line in lines)
     assert all(float(line.rpartition(" ")[2]) >= 0 for line in lines)
+
+
+def test_counters_are_whole_numbers_however_large() -> None:
+    metrics = Metrics()
+    metrics.count("rows_total", ("arm", "a"), by=123_456_789)
+    assert 'tilth_rows_total{arm="a"} 123456789\n' in metrics.text({})
+
+
+def test_rows_of_one_request_are_one_unit_of_a_comparison(tmp_path: Path) -> None:
+    two = [fake_bundle(tmp_path, "x"), fake_bundle(tmp_path, "y")]
+    with serving(tmp_path, two) as (_, address):
+        client = Client(address)
+        for _ in range(20):
+            client.post("/predict", {"rows": ["a"] * 50})
+        single = [client.post("/predict", {"text": "a"})[1]["id"] for _ in range(3)]
+    with State.open(tmp_path / "state") as state:
+        found = collect(state)
+        assert found is not None
+        assert len(found.arm) == 20 * 50 + 3
+        assert len(set(found.unit)) == 20 + 3
+        assert [state.answer(i).key for i in single] == [""] * 3  # type: ignore[union-attr]
+        assert all(e.ratio.held for e in experiments(found))
+
+
+def test_a_release_without_traffic_is_in_no_comparison(tmp_path: Path) -> None:
+    two = [Asked(fake_bundle(tmp_path, "x"), 1.0), Asked(fake_bundle(tmp_path, "y"), 0.0)]
+    with serving(tmp_path, two) as (_, address):
+        client = Client(address)
+        for _ in range(300):
+            client.post("/predict", {"text": "a"})
+        assert client.get("/ab")[1]["tests"] == []
+
+
+def test_a_comparison_outlives_the_server(tmp_path: Path) -> None:
+    two = [Asked(fake_bundle(tmp_path, n), s) for n, s in (("x", 0.7), ("y", 0.2), ("z", 0.1))]
+    seen = []
+    for _ in range(2):
+        with serving(tmp_path, two) as (_, address):
+            Client(address).post("/predict", {"text": "a"})
+            seen.append(Client(address).get("/ab")[1]["since"])
+        time.sleep(0.01)
+    with State.open(tmp_path / "state") as state:
+        assert len(state.releases(retired=True)) == 3
+        found = collect(state)
+        assert found is not None
+        assert len(found.arm) == 2
+    assert seen[0] == seen[1]
 
 
 def test_answers_are_recorded_without_their_texts_unless_told(tmp_path: Path) -> None:

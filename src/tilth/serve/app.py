@@ -113,7 +113,9 @@ class App:
         question = question_of(exchange.body, column, rows=limits.rows, characters=limits.characters)
         now = self.clock()
         ids = [self.new_id(now) for _ in question.texts]
-        arm = deployment.arm(question.key or (ids[0] if ids else ""))
+        # rows of one request are answered by one arm, so together they are one unit of a comparison
+        key = question.key or (ids[0] if len(ids) > 1 else "")
+        arm = deployment.arm(key or (ids[0] if ids else ""))
         who = f"{client}/{question.client}" if client and question.client else client or question.client
         exchange.notes = {"client": who, "rows": len(ids), "arm": arm.letter}
         if self.settings.log_rows:
@@ -123,11 +125,12 @@ class App:
             if isinstance(found, Exception):
                 self._failed(exchange, found)
                 return
-            rows = _answered(question, ids, arm, found, who, stamp(now), keep=self.settings.keep_rows)
+            keep = self.settings.keep_rows
+            rows = _answered(question, ids, arm, found, (who, key), stamp(now), keep=keep)
             self._count(exchange, arm, found)
             self._record(exchange, question, rows, found, arm)
             for shadow in deployment.shadows:
-                self._shadow(shadow, question, ids, who)
+                self._shadow(shadow, question, ids, (who, key))
 
         if not ids:
             exchange.json(200, {"answers": []})
@@ -175,7 +178,7 @@ class App:
 
         self.writer.escalated(kept, on_disk)
 
-    def _shadow(self, arm: Arm, question: Question, ids: Sequence[str], who: str) -> None:
+    def _shadow(self, arm: Arm, question: Question, ids: Sequence[str], who: tuple[str, str]) -> None:
         """Ask a release whose answer nobody is shown, when there is time for it."""
         names = [f"{i}~{arm.letter}" for i in ids]
 
@@ -351,12 +354,12 @@ def _route(path: str) -> str:
 
 
 def _answered(
-    question: Question, ids: Sequence[str], arm: Arm, found: Sequence[Any], who: str, at: str, *,
+    question: Question, ids: Sequence[str], arm: Arm, found: Sequence[Any], who: tuple[str, str], at: str, *,
     keep: bool, shadow: bool = False,
 ) -> list[Answered]:  # fmt: skip
-    release, letter, key = arm.release.id, arm.letter, question.key
+    release, letter, (client, key) = arm.release.id, arm.letter, who
     return [
-        Answered(id, at, release, letter, who, key, a.best, float(a.probability), a.abstained, a.reason,
+        Answered(id, at, release, letter, client, key, a.best, float(a.probability), a.abstained, a.reason,
                  text if keep else None, shadow)
         for id, a, text in zip(ids, found, question.texts, strict=True)
     ]  # fmt: skip

@@ -50,8 +50,8 @@ class Collected:
 
 
 def collect(state: State) -> Collected | None:
-    """What a comparison needs; None where fewer than two releases answer."""
-    served = tuple(r for r in state.releases() if r.state in ("live", "candidate"))
+    """What a comparison needs; None where fewer than two releases answer (a share of 0 gets no traffic)."""
+    served = tuple(r for r in state.releases() if r.state in ("live", "candidate") and r.share > 0)
     if len(served) < 2:
         return None
     since = max(r.since for r in served)
@@ -101,10 +101,7 @@ def experiments(found: Collected, until: int | None = None) -> list[Experiment]:
         arms[ABSTAINED][name] = _arm(name, unit[mine], abstained[mine])
         arms[WRONG][name] = _arm(name, unit[mine], judged[mine] == 0)
         counts[name] = len(np.unique(unit[mine]))
-    shares = {r.arm: r.share for r in found.served}
-    if not all(s > 0 for s in shares.values()):
-        shares = dict.fromkeys(shares, 1.0)
-    return compare(arms, counts, shares, control=live)
+    return compare(arms, counts, {r.arm: r.share for r in found.served}, control=live)
 
 
 def over_time(found: Collected) -> list[dict[str, Any]]:

@@ -189,7 +189,7 @@ def _said(item: Mapping[str, Any], client: str, header: str, at: str, where: str
         raise Bad(f'{where}"answer" must be the id of an answer')
     if kind not in KINDS:
         raise Bad(f'{where}"kind" must be one of {", ".join(KINDS)}, found {kind!r:.60}')
-    label = _name(item, "label", where) or None
+    label = _name(item, "label", where).strip() or None
     if (kind == "label") != (label is not None):
         raise Bad(f'{where}"label" goes with the kind "label", and only with it')
     comment = _name(item, "comment", where, longest=COMMENT)

@@ -12,7 +12,7 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tilth.errors import InputError, Refused
@@ -42,7 +42,6 @@ class Guard:
     tokens: Mapping[bytes, str]
     needed: bool
     local: bool
-    _seen: dict[bytes, str] = field(default_factory=dict)
 
     def client(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> str | tuple[int, str]:
         """Name of the client ("" without a token), or status and words of the refusal."""
@@ -99,7 +98,8 @@ def is_loopback(host: str) -> bool:
 
 
 def tokens_in(path: Path) -> dict[bytes, str]:
-    """Tokens of a file with one client a line: its name, a space, its token; `#` begins a remark.
+    """Tokens of a file with one client a line: its name, a space, its token; a word with `#` first
+    begins a remark.
 
     Raises
     ------
@@ -111,12 +111,16 @@ def tokens_in(path: Path) -> dict[bytes, str]:
         raise InputError(f"cannot read the tokens in {path}: {error}") from error
     found: dict[bytes, str] = {}
     for number, line in enumerate(lines, 1):
-        words = line.partition("#")[0].split()
+        words = line.split()
+        remark = next((n for n, word in enumerate(words) if word.startswith("#")), len(words))
+        words = words[:remark]
         if not words:
             continue
-        if len(words) != 2 or len(words[1]) < LEAST or "/" in words[0]:
+        # `/` and `:` part a client from its users and its keys
+        if len(words) != 2 or len(words[1]) < LEAST or {"/", ":"} & set(words[0]):
             raise InputError(
-                f"{path}:{number}: expected a name (without /) and a token of {LEAST} or more characters"
+                f"{path}:{number}: expected a name (without / and :) and a token of {LEAST} or more "
+                "characters"
             )
         digest = hashlib.sha256(words[1].encode()).digest()
         if digest in found:

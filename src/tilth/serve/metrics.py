@@ -72,7 +72,9 @@ class Metrics:
         lines = []
         for name, values in self.counters.items():
             lines += [f"# HELP tilth_{name} {HELP[name]}", f"# TYPE tilth_{name} counter"]
-            lines += [f"tilth_{name}{_labels(labels)} {value:g}" for labels, value in sorted(values.items())]
+            lines += [
+                f"tilth_{name}{_labels(labels)} {value:.15g}" for labels, value in sorted(values.items())
+            ]
         for name, groups in self.histograms.items():
             lines += [f"# HELP tilth_{name} {HELP[name]}", f"# TYPE tilth_{name} histogram"]
             for labels, found in sorted(groups.items()):
@@ -87,7 +89,7 @@ class Metrics:
             full = name if name.startswith("process_") else f"tilth_{name}"
             kind = "counter" if name.endswith("_total") else "gauge"
             lines.append(f"# TYPE {full} {kind}")
-            lines += [f"{full}{_labels(labels)} {value:.10g}" for labels, value in sorted(given.items())]
+            lines += [f"{full}{_labels(labels)} {value:.15g}" for labels, value in sorted(given.items())]
         return "\n".join(lines) + "\n"
 
 

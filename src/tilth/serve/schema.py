@@ -42,7 +42,8 @@ class Answered:
     release : id of the release that answered.
     arm : letter of the release among those served side by side: a, b ...
     client : who asked: name of its token, else what it calls itself, else "".
-    key : what the arm was chosen by ("" where the caller gave none: then by the id).
+    key : what the arm was chosen by: what the caller gave, else the id of the first answer of a request with
+        several rows, else "" (the id of the answer).
     label : the best label, also where the release abstained.
     probability : of that label, 0 to 1.
     abstained : whether no label was given.

@@ -34,7 +34,7 @@ PRAGMAS = (
 )
 ANSWER = "INSERT INTO answers VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING"
 FEEDBACK = "INSERT INTO feedback VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING"
-ESCALATION = "INSERT INTO escalations VALUES(?,'open',NULL,'',?) ON CONFLICT(answer) DO NOTHING"
+ESCALATION = "INSERT OR IGNORE INTO escalations SELECT id,'open',NULL,'',at FROM answers WHERE id=?"
 
 
 def stamp(now: float) -> str:
@@ -121,7 +121,7 @@ class State:
         ----------
         answers : one whose id is known is left as it is.
         feedback : one whose key is known changes nothing.
-        escalate : ids of answers that a person is asked for.
+        escalate : ids of answers, in `answers` or written before, that a person is asked for.
 
         Returns
         -------
@@ -131,8 +131,7 @@ class State:
             c.executemany(ANSWER, map(_answer_row, answers))
             receipts = [_say(c, said) for said in feedback]
             if escalate:
-                at = {a.id: a.at for a in answers}
-                c.executemany(ESCALATION, [(i, at.get(i, "")) for i in escalate])
+                c.executemany(ESCALATION, [(i,) for i in escalate])
         return receipts
 
     def resolve(self, answer: str, *, label: str, person: str, at: str) -> None:

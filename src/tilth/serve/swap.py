@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tilth.errors import Refused, TilthError
 from tilth.serve.arms import Asked, Deployment, Model, deployment
@@ -99,6 +100,11 @@ def first(
             words = (
                 f"going on with what was served since {last[0].since}; --fresh serves what the command says"
             )
-    state.deploy(found.served(at), at)
+    # the same releases and shares as before the restart: a comparison of them goes on, it does not begin anew
+    alike = [
+        [replace(r, since="", share=round(r.share, 9)) for r in some] for some in (found.served(""), last)
+    ]
+    if alike[0] != alike[1]:
+        state.deploy(found.served(at), at)
     state.set(COMMAND, ids)
     return found, words

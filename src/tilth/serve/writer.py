@@ -55,10 +55,9 @@ class Writer(threading.Thread):
     def answered(self, answers: Sequence[Answered]) -> None:
         """Record answers soon."""
         with self._lock:
-            room = MOST - len(self._answers)
-            self._answers += answers[:room] if room < len(answers) else answers
-        if room < len(answers):
-            self.dropped += len(answers) - max(room, 0)
+            room = max(MOST - len(self._answers), 0)
+            self._answers += answers[:room]
+            self.dropped += max(len(answers) - room, 0)
         self._some.set()
 
     def escalated(self, answers: Sequence[Answered], then: Callable[[TilthError | None], None]) -> None:
@@ -152,7 +151,9 @@ class Writer(threading.Thread):
     def _again(self, answers: list[Answered], escalate: list[str]) -> None:
         """Keep what could not be written for the next commit, as far as there is room."""
         with self._lock:
-            room = MOST - len(self._answers)
+            room = max(MOST - len(self._answers), 0)
             self.dropped += max(len(answers) - room, 0)
             self._answers = answers[:room] + self._answers
-            self._escalate = escalate + self._escalate
+            # a question about an answer that was given up cannot be asked
+            lost = {a.id for a in answers[room:]}
+            self._escalate = [i for i in escalate if i not in lost] + self._escalate

@@ -91,6 +91,7 @@ def test_keys_of_two_clients_are_apart():
         ({"kind": "right"}, '"answer"'),
         ({"answer": "x", "kind": "good"}, "one of right"),
         ({"answer": "x", "kind": "label"}, '"label" goes with'),
+        ({"answer": "x", "kind": "label", "label": "  "}, '"label" goes with'),
         ({"answer": "x", "kind": "right", "label": "a"}, '"label" goes with'),
         ({"answer": "x", "kind": "comment"}, 'needs a "comment"'),
         ({"answer": "x", "kind": "right", "explicit": 1}, "true or false"),

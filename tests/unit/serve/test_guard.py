@@ -66,12 +66,27 @@ def test_where_others_reach_it_tokens_are_needed(tokens):
 
 def test_a_file_of_tokens_is_checked(tmp_path):
     path = tmp_path / "tokens"
-    for text in ("", "shop\n", "shop short\n", f"shop {TOKEN}\nbank {TOKEN}\n", f"a/b {TOKEN}\n"):
+    for text in (
+        "",
+        "shop\n",
+        "shop short\n",
+        f"shop {TOKEN}\nbank {TOKEN}\n",
+        f"a/b {TOKEN}\n",
+        f"a:b {TOKEN}\n",
+    ):
         path.write_text(text)
         with pytest.raises(InputError):
             guard("127.0.0.1", path, "s" * 20)
     with pytest.raises(InputError, match="cannot read"):
         guard("127.0.0.1", tmp_path / "nothing", "s" * 20)
+
+
+def test_a_token_with_a_hash_in_it_is_whole(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"# ours\nshop {TOKEN}#1 # until May\n")
+    found = guard("0.0.0.0", path, "s" * 20)
+    assert found.client("GET", "/metrics", bearer(f"{TOKEN}#1")) == "shop"
+    assert found.client("GET", "/metrics", bearer(TOKEN))[0] == 401
 
 
 def test_the_token_of_the_admin_is_for_this_user_alone(tmp_path):

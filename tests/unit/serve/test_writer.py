@@ -107,6 +107,44 @@ def test_answers_are_given_up_before_memory_is(made, monkeypatch):
     assert len(list(state.answers())) == 10
 
 
+def test_questions_that_find_no_room_do_not_make_room_for_answers(made, monkeypatch):
+    writer, _, _, _ = made
+    monkeypatch.setattr("tilth.serve.writer.MOST", 10)
+    some = [replace(ANSWER, id=f"{i:032x}") for i in range(40)]
+    writer.escalated(some[:12], lambda _: None)
+    writer.answered(some[12:])
+    assert len(writer._answers) == 12
+    assert writer.dropped == 28
+
+
+def test_what_waits_for_a_full_disk_is_bounded(made, monkeypatch):
+    writer, _, _, state = made
+    monkeypatch.setattr("tilth.serve.writer.MOST", 10)
+
+    def full(*_):
+        raise ProjectError("is the disk full?")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(state, "write", full)
+        for i in range(30):
+            writer.escalated([replace(ANSWER, id=f"{i:032x}")], lambda _: None)
+            writer._commit()
+    assert len(writer._answers) <= 10
+    assert set(writer._escalate) == {a.id for a in writer._answers}
+    writer._commit()
+    assert len(state.escalations("open")) == len(list(state.answers())) == 10
+
+
+def test_a_question_behind_many_answers_has_its_time(made):
+    writer, _, _, state = made
+    some = [replace(ANSWER, id=f"{i:032x}") for i in range(5_000)]
+    writer.escalated(some[:1], lambda _: None)
+    writer.answered(some[1:])
+    while writer._commit():
+        pass
+    assert [e.at for e in state.escalations()] == [ANSWER.at]
+
+
 def test_closing_writes_what_waits(made):
     writer, _, _, state = made
     writer.start()
