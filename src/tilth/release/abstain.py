@@ -67,8 +67,9 @@ class Abstention:
         best : (n,) probability of the best class.
         familiar, known : (n,) familiarity, and known share of the row.
         """
-        out = np.where(best < self.probability, UNSURE, 0).astype(np.int8)
-        strange = familiar < self.familiar
+        # asked this way round, what is no number is no answer
+        out = np.where(best >= self.probability, 0, UNSURE).astype(np.int8)
+        strange = ~(familiar >= self.familiar)
         out[strange] = OUTSIDE
         out[strange & (known < self.known)] = UNLIKE
         return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ FORMAT, VERSION = "tilth-release", 1
 MANIFEST = "manifest.json"
 ENCODER = "model/encoder"
 LARGEST = 1 << 31
-"""Bytes that one file of a bundle may have; more is no release of ours."""
+"""Bytes that all files of a bundle may have; more is no release of ours."""
+PACKED, ROOM = 100, 1 << 24
+"""A .zip may unpack to so many times its own size, and to so many bytes in any case; more is a bomb."""
 SHOWN = 3
 
 
@@ -119,7 +122,9 @@ class Release:
             self._abstention = Abstention.of(manifest["abstention"])
             self._held = array(files, "model/conformal.npy")
             self._check()
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        except (
+            KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, MemoryError,
+        ) as error:  # fmt: skip
             raise InputError(
                 f"{path} does not make a model ({type(error).__name__}: {error}); release again"
             ) from error
@@ -277,26 +282,33 @@ class Release:
             probability=float(found.confidence[i]),
             abstained=bool(code),
             reason=REASONS[code],
-            words=_words(code, likely, self.threshold > 1),
+            words=_words(code, likely, self.threshold > 1, bool(found.known[i] > 0)),
             likely=likely,
             nearest=near,
             set=inside,
         )
 
 
-def _words(code: int, likely: Sequence[tuple[str, float]], never: bool) -> str:
+def _percent(p: float) -> str:
+    """A probability in whole percents; never all or nothing, which no model knows."""
+    return "more than 99%" if p > 0.995 else "less than 1%" if p < 0.005 else f"{p:.0%}"
+
+
+def _words(code: int, likely: Sequence[tuple[str, float]], never: bool, known: bool) -> str:
     first, p = likely[0]
     if code == UNSURE and never:
-        return f"this release proves no precision and answers nothing; most likely is {first} ({p:.0%})"
+        return f"this release proves no precision and answers nothing; most likely is {first} ({_percent(p)})"
     if code == UNSURE and len(likely) > 1:
-        return f"unsure between {first} ({p:.0%}) and {likely[1][0]} ({likely[1][1]:.0%})"
+        return f"unsure between {first} ({_percent(p)}) and {likely[1][0]} ({_percent(likely[1][1])})"
     if code == UNSURE:
-        return f"unsure whether it is {first} ({p:.0%})"
+        return f"unsure whether it is {first} ({_percent(p)})"
+    if code and not known:
+        return "nothing in this text is known to the release"
     if code == UNLIKE:
         return f"unlike any row that the release has learned from; the nearest class is {first}"
     if code == OUTSIDE:
         return f"probably outside the known classes; the nearest is {first}"
-    return f"{first} ({p:.0%})"
+    return f"{first} ({_percent(p)})"
 
 
 def load(path: str | Path) -> Release:
@@ -347,23 +359,33 @@ def _only_texts(texts: Sequence[str]) -> None:
             raise InputError(f"a release takes texts, not {type(text).__name__}: {text!r:.60}")
 
 
+def _charged(left: int, size: int, place: Path) -> int:
+    """Bytes that may still be read after a file of this size."""
+    if size > left:
+        raise InputError(f"{place} unpacks to more bytes than a release has; get it from whoever made it")
+    return left - size
+
+
 class _Folder:
     """Files of a bundle in a folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.left = root, LARGEST
 
     def names(self) -> set[str]:
         """All files, by their path inside."""
         return {p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if not p.is_dir()}
 
     def read(self, name: str) -> bytes:
-        """One file."""
+        """One file; never a device or a pipe, which would not end."""
         path = self.root / name
         try:
-            if path.stat().st_size > LARGEST:
-                raise InputError(f"{path} has more than 2 GiB: it is no part of a release")
-            return path.read_bytes()
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} is no plain file: it is no part of a release")
+            size = path.stat().st_size
+            self.left = _charged(self.left, size, self.root)
+            with path.open("rb") as file:
+                return file.read(size)
         except OSError as error:
             raise InputError(f"{self.root}: cannot read {name}: {error.strerror}; copy it again") from error
 
@@ -377,6 +399,7 @@ class _Zip:
         top = next((n for n in sorted(inside, key=len) if PurePosixPath(n).name == MANIFEST), MANIFEST)
         self.top = top.removesuffix(MANIFEST)
         self.inside = inside
+        self.left = min(LARGEST, max(ROOM, PACKED * path.stat().st_size))
 
     def names(self) -> set[str]:
         """All files, by their path inside."""
@@ -385,10 +408,11 @@ class _Zip:
     def read(self, name: str) -> bytes:
         """One file."""
         try:
-            if self.archive.getinfo(self.top + name).file_size > LARGEST:
-                raise InputError(f"{self.path}: {name} has more than 2 GiB: it is no part of a release")
+            self.left = _charged(self.left, self.archive.getinfo(self.top + name).file_size, self.path)
             return self.archive.read(self.top + name)
-        except (KeyError, zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        except (
+            KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError,
+        ) as error:  # fmt: skip
             raise InputError(f"{self.path}: cannot read {name}: {error}; copy it again") from error
 
 
@@ -401,6 +425,10 @@ def opened(place: Path) -> Iterator[_Folder | _Zip]:
     InputError : there is none.
     """
     if place.is_dir():
+        if not (place / MANIFEST).exists():
+            made = sorted(p.parent for p in place.glob(f"releases/*/{MANIFEST}"))
+            hint = f"did you mean {made[0]}?" if made else "give the folder that `tilth release` wrote"
+            raise InputError(f"{place} is no release: it has no {MANIFEST}; {hint}")
         yield _Folder(place)
         return
     if not place.is_file():
@@ -437,6 +465,6 @@ def read_manifest(raw: bytes, place: Path) -> dict[str, Any]:
         raise InputError(f"{place / MANIFEST} lacks {', '.join(missing) or 'a table of files'}")
     for name in body["files"]:
         parts = PurePosixPath(name).parts
-        if ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name:
+        if not parts or ".." in parts or name.startswith("/") or any(c in name for c in "\\:\0"):
             raise InputError(f"{place / MANIFEST} names {name!r}, which lies outside the bundle")
     return body

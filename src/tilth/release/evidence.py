@@ -71,7 +71,7 @@ class Evidence:
             lines = files.get(ROWS, b"").decode("utf-8").splitlines()
             self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
             self._texts = [str(row["text"]) for row in self.rows]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{ROWS} of the bundle cannot be read: {error}; release again") from error
 
     @cached_property

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
+from math import prod
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -83,9 +85,23 @@ def array(files: Mapping[str, bytes], name: str) -> np.ndarray:
     if name not in files:
         raise InputError(f"the bundle has no {name}; release again")
     try:
-        return np.asarray(np.load(BytesIO(files[name]), allow_pickle=False))
-    except (ValueError, EOFError, OSError) as error:
+        return _unpacked(files[name])
+    except (ValueError, TypeError, SyntaxError, EOFError, OSError, TokenError, MemoryError) as error:
         raise InputError(f"{name} of the bundle is no array: {error}") from error
+
+
+def _unpacked(raw: bytes) -> np.ndarray:
+    """What `pack` packed, a view of its bytes; a header that promises more than there is takes no memory."""
+    stream = BytesIO(raw)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("it is of another version")
+    shape, columns_first, kind = np.lib.format.read_array_header_1_0(stream)
+    if columns_first or kind.kind not in "iuf":
+        raise ValueError(f"it holds {kind}, not numbers row by row")
+    size, there = prod(shape) * kind.itemsize, len(raw) - stream.tell()
+    if size != there:
+        raise ValueError(f"its header promises {size:,} bytes and there are {there:,}")
+    return np.frombuffer(raw, kind, offset=stream.tell()).reshape(shape)
 
 
 def pieces(texts: Sequence[str]) -> Iterator[slice]:
@@ -133,9 +149,9 @@ class Model:
         if not shaped or (len(weights) > grams) != (embed is not None):
             raise InputError(f"weights of shape {weights.shape} do not fit the other arrays; release again")
         inside = all(c.size == 0 or (c.min() >= 0 and c.max() < 1 << BITS) for c in columns)
-        finite = bool(np.isfinite(scales).all() and np.isfinite(bias).all())
-        if not inside or not finite or weights.dtype not in (np.int8, np.int16):
-            raise InputError("the model has columns that there are not, or weights that are no numbers")
+        finite = all(np.isfinite(x).all() for x in (scales, bias, unseen, *idf))
+        if not inside or len(np.unique(kept)) < len(kept) or not finite or weights.dtype not in (np.int8, np.int16):
+            raise InputError("the model has columns that there are not or twice, or weights that are no numbers")
         self.bias, self.embed, self.alone = bias.astype(np.float32), embed, alone
         self.weights = np.ascontiguousarray(weights[:grams])
         self.scales = scales[:grams].astype(np.float64)
