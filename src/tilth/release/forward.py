@@ -149,9 +149,16 @@ class Model:
         if not shaped or (len(weights) > grams) != (embed is not None):
             raise InputError(f"weights of shape {weights.shape} do not fit the other arrays; release again")
         inside = all(c.size == 0 or (c.min() >= 0 and c.max() < 1 << BITS) for c in columns)
-        finite = all(np.isfinite(x).all() for x in (scales, bias, unseen, *idf))
-        if not inside or len(np.unique(kept)) < len(kept) or not finite or weights.dtype not in (np.int8, np.int16):
-            raise InputError("the model has columns that there are not or twice, or weights that are no numbers")
+        finite = bool(np.isfinite(unseen)) and all(np.isfinite(x).all() for x in (scales, bias, *idf))
+        if (
+            not inside
+            or len(np.unique(kept)) < len(kept)
+            or not finite
+            or weights.dtype not in (np.int8, np.int16)
+        ):
+            raise InputError(
+                "the model has columns that there are not or twice, or weights that are no numbers"
+            )
         self.bias, self.embed, self.alone = bias.astype(np.float32), embed, alone
         self.weights = np.ascontiguousarray(weights[:grams])
         self.scales = scales[:grams].astype(np.float64)

@@ -40,6 +40,10 @@ OUTSIDE = ("rows outside the known classes", "share of those not answered")
 """Claims about rows that a model of these classes has no digest of."""
 NEEDS_ROWS = "needs the evaluation rows: --project DIR or --eval FILE"
 MOVED = "verdicts, answers, patches, trials or settings of the project have changed since"
+ROUNDED = (
+    "only by what another processor or numpy rounds otherwise; byte for byte it is made again where both are "
+    "those it was made with"
+)
 NEEDS_PROJECT = "needs the project: --project DIR"
 
 
@@ -417,7 +421,7 @@ def _again(
     project: Path, said: _Said, manifest: Mapping[str, Any], held: Mapping[str, bytes], checks: list[Check]
 ) -> _Again | None:
     """The claims of the same release, made again from the project; a release that differs is a difference."""
-    from tilth.release.again import made_again
+    from tilth.release.again import differences, made_again
 
     try:
         files, reason = made_again(project, said.facts)
@@ -426,13 +430,13 @@ def _again(
     if reason:
         checks.append(Check("agreement", "the release made again from the project", "not recomputed", reason))
         return None
-    odd = sorted(n for n in {*files, *held} if files.get(n) != held.get(n))
+    odd, near = differences(files, held, manifest)
     why = f"made again, these files differ: {', '.join(odd[:8])}" if odd else ""
     card = json.loads(files["card.json"])
     moved = card["facts"]["records"] != said.facts.get("records")
     what, other = "the release made again from the project, byte for byte", _other_tilth(manifest)
-    if odd and (moved or other):
-        reason = MOVED if moved else other
+    if odd and (moved or other or near):
+        reason = MOVED if moved else other or ROUNDED
         checks.append(Check("agreement", what, "not recomputed", f"{why}; {reason}"))
     else:
         checks.append(_agree(what, not odd, why))
