@@ -180,8 +180,9 @@ def test_guessing_has_an_end(site: Site) -> None:
     # from many addresses
     assert [guess("Ana", address=f"192.0.2.{i}") for i in range(30)] == [401] * 30
     assert guess("Ana", SECRET, address="192.0.2.99") == 429
-    # names that there are not are no way to fill the memory, and count by address
-    assert [guess(f"nobody {i}") for i in range(31)] == [401] * 30 + [429]
+    # the limit does not tell whether there is such a name
+    assert [guess("nobody") for _ in range(6)] == [401] * 5 + [429]
+    assert [guess("nobody at all", address=f"192.0.2.{i}") for i in range(31)] == [401] * 30 + [429]
 
 
 def test_attempts_are_forgotten_one_by_one() -> None:
@@ -251,6 +252,12 @@ def test_names_come_from_the_login_and_from_nowhere_else(site: Site) -> None:
     )
     assert "by <bdi>Bén</bdi>" in ana.get(f"/patches/{ref}").text
     assert '<meta name="tilth-reviewer" content="Bén">' in ben.get("/decide").text
+    assert 'action="/logout"' in ben.get("/decide").text
+
+
+def test_whom_a_proxy_lets_in_is_not_offered_a_way_out_that_there_is_not(behind: Site) -> None:
+    page = behind.client("192.0.2.1").get("/decide", headers={"X-Forwarded-User": "Ana"})
+    assert ("<bdi>Ana</bdi>" in page.text, "/logout" in page.text) == (True, False)
 
 
 @pytest.mark.parametrize("kind", ["site", "behind"])

@@ -53,6 +53,7 @@ def application(
     team = team or Team()
     entrance = team.entrance(project.folder, token, port, clock)
     desk = Desk(project)
+    desk.logins = bool(team.password_file)
     return Guard(build(desk), entrance, hosts=team.allow_hosts), desk
 
 

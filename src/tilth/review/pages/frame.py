@@ -89,7 +89,7 @@ class Frame:
         project = self.desk.project.workspace.config.name
         places = {"places": PLACES, "explore": EXPLORE, "exploring": here in {name for name, *_ in EXPLORE}}
         body = self.jinja.get_template(name).render(
-            here=here, project=project, who=WHO.get(), **places, **more
+            here=here, project=project, who=WHO.get(), logins=self.desk.logins, **places, **more
         )
         # a lone surrogate in a row is no reason to show no page
         return HTMLResponse(body.encode("utf-8", "replace"), status)
