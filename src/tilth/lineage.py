@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict
@@ -94,6 +95,7 @@ def between(
     before, after = store.counts_by_label(first), store.counts_by_label(second)
     names = sorted({*before, *after}, key=lambda x: (x is None, x or ""))
     low, high = sorted((first.seq, second.seq))
+    start = min(start, sys.maxsize - count)  # no row is there, and islice counts no further
     with closing(store.diff(first, second)) as found:  # type: ignore[type-var]
         wanted = (o for o in found if not op or o.kind == op)
         ops = [op_json(o) for o in islice(wanted, start, start + count)]

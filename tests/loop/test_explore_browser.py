@@ -114,6 +114,20 @@ def test_a_curve_shows_how_far_it_is(site: SimpleNamespace) -> None:
 
 def test_two_editors_of_the_guide_lose_nothing(site: SimpleNamespace) -> None:
     one = site.visit("/guide")
+    one.js("document.getElementById('text').focus()")
+    one.key("?")  # a question in a text is no wish to see the keys
+    assert not one.js("document.getElementById('keys').open")
+    assert one.js("document.getElementById('text').value.includes('?')")
+    one.js("document.getElementById('text').blur()")
+    one.key("?")
+    one.wait("document.getElementById('keys').open")
+    one.js("document.getElementById('keys').close(); document.getElementById('letters').click()")
+    one.key("?")
+    assert not one.js("document.getElementById('keys').open")  # single-letter keys are switched off
+    one.js("document.getElementById('letters').click()")
+    one = site.visit("/guide?between=nonsense")
+    assert not one.faults()
+    one = site.visit("/guide")
     two = site.window.tab()
     two.open(site.base + "/guide")
     for tab, word in ((one, "First."), (two, "Second.")):

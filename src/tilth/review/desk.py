@@ -44,6 +44,7 @@ class Desk:
     alone : to be held while something is computed on the rows: what is kept in memory has one user at a time.
         Verdicts are written without it, so they never wait for a plan.
     sets : sets of rows.
+    logins : whether people log in here, and so can log out.
     """
 
     def __init__(self, project: Project) -> None:
@@ -56,7 +57,7 @@ class Desk:
         self._planner: threading.Thread | None = None
         self._sorter: threading.Thread | None = None
         self.reviewers = Reviewers(project.workspace)
-        self.step, self.error = "", ""
+        self.step, self.error, self.logins = "", "", False
         project.progress = self._progress
 
     def _progress(self, step: str, done: int, total: int) -> None:
@@ -257,6 +258,8 @@ def _said(item: Mapping[str, Any]) -> Said:
     if verdict == "relabel" and not item["label"]:
         raise InputError(f"a relabel of row {item['id']!r} needs the right label")
     role = next((r for r in ROLES if r == item.get("role", "")), None)
+    if not item["key"]:
+        raise InputError("a verdict without a key: of two with the same key one counts")
     if role is None:
         raise InputError(f"unknown role {item['role']!r}; it is ask, settle or nothing")
     label = item["label"] if verdict == "relabel" else None

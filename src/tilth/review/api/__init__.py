@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from typing import Any
 
 import fastapi
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -25,6 +27,7 @@ from tilth.review.api.service import ServiceActions
 from tilth.review.api.sets import SetActions
 from tilth.review.desk import Desk
 from tilth.review.pages import pages
+from tilth.review.pages.frame import Frame
 
 __all__ = ["build"]
 
@@ -59,6 +62,9 @@ def build(desk: Desk) -> fastapi.FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.add_exception_handler(TilthError, _explain)
+    frame = Frame(desk)
+    for kind in (404, RequestValidationError):
+        app.add_exception_handler(kind, partial(_no_such, frame))
     for group in GROUPS:
         actions = group(desk)
         for method, path, handler in actions.routes():
@@ -73,4 +79,16 @@ def build(desk: Desk) -> fastapi.FastAPI:
 async def _explain(request: fastapi.Request, error: Exception) -> JSONResponse:
     """What went wrong, in the words of the command line."""
     status = next((code for kind, code in STATUS if isinstance(error, kind)), 400)
-    return JSONResponse({"error": type(error).__name__, "message": str(error)}, status)
+    return Body({"error": type(error).__name__, "message": str(error)}, status)
+
+
+async def _no_such(frame: Frame, request: fastapi.Request, error: Exception) -> fastapi.Response:
+    """An address that leads nowhere, or asks for what cannot be: a page for a person, JSON for a script."""
+    status, kind, path = 404, "NotFound", request.url.path
+    words = f"There is no {path}."
+    if isinstance(error, RequestValidationError):
+        faults = [f"{'.'.join(map(str, f['loc'][1:])) or 'the body'}: {f['msg']}" for f in error.errors()]
+        status, kind, words = 422, "InputError", "; ".join(faults[:5])
+    if path.startswith(("/api/", "/static/")):
+        return Body({"error": kind, "message": words}, status)
+    return frame.page("missing.html", "", status, message=words)

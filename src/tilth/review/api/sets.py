@@ -108,6 +108,8 @@ class SetActions:
         """Take one decision on all rows of a set, once for its key: `tilth verdict --where --decide`."""
         if not body.reviewer.strip():
             raise InputError("no reviewer: a verdict says who decided")
+        if not body.key:
+            raise InputError("no key: of two decisions with the same key one counts")
         where = _where(body)
         made = sets.decide(
             self.project.workspace, self.sets.facts(), where, self.sets.positions(where), key=body.key,

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from tilth import sets
 from tilth.audit.base import excerpt
 from tilth.audit.run import detectors
-from tilth.errors import NotFound, TilthError
+from tilth.errors import InputError, NotFound, TilthError
 from tilth.review.pages.frame import Frame
 from tilth.review.routes import PageRoute
 from tilth.review.set_desk import NUMBERS, TEXTS
@@ -41,11 +41,11 @@ class SetPages(Frame):
             "decided": [d.to_json() for d in reversed(self.desk.project.set_decisions())][:DECIDED],
         }
         try:
-            start = max(0, int(asked.get("start", "0")))
+            start = _number(asked.get("start", "0"))
             where = self.desk.sets.of_address(asked)
             at = self.desk.sets.positions(where)
             found = self.desk.sets.preview(where, at).to_json()
-        except (TilthError, ValueError) as error:
+        except TilthError as error:
             status = 404 if isinstance(error, NotFound) else 422
             return self.page("set.html", "decide", status, message=str(error), found=None, **base)
         facts, query = self.desk.sets.facts(), {k: v for k, v in asked.items() if k != "start"}
@@ -58,6 +58,12 @@ class SetPages(Frame):
             given=_top(found["given"]), suggested=_top(found["suggested"]), query=urlencode(query),
             command=_command(where), **base,
         )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 12:
+        raise InputError(f"start is the number of a row, not {text[:40]!r}")
+    return int(text)
 
 
 def _card(facts: sets.Facts, i: int) -> dict[str, Any]:

@@ -103,14 +103,22 @@ function place(key) {
   return link?.getAttribute("href");
 }
 
+// nobody acts in the name of somebody else
+if (login) {
+  for (const field of document.querySelectorAll('input[autocomplete="name"]')) {
+    /** @type {any} */ (field).value = login;
+    /** @type {any} */ (field).readOnly = true;
+  }
+}
+
 let going = -1e9;  // not 0: that is when the page was opened
 document.addEventListener("keydown", (event) => {
-  if (event.key === "?" && !document.querySelector("dialog[open]") && !/** @type {any} */ (event.target).closest("input")) {
+  if (!forPage(event)) return;
+  if (event.key === "?") {
     event.preventDefault();
     at("keys").showModal();
     return;
   }
-  if (!forPage(event)) return;
   const there = event.timeStamp - going < 1500 ? place(event.key) : undefined;
   if (there) {
     event.preventDefault();

@@ -13,6 +13,16 @@ function tell(words, loud = false) {
   if (words) say(words);
 }
 
+/** Two classes out of the address, in the order in which a clause names them; null where it names none. */
+function pairOf(text) {
+  try {
+    const found = JSON.parse(text);
+    return Array.isArray(found) && found.length === 2 ? found.map(String).sort() : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Lines of a diff, each with what became of it. */
 function drawn(changes) {
   return changes.flatMap((c) => {
@@ -122,8 +132,9 @@ if (box) {
       at("kept").hidden = true;
     });
   }
-  if (box.dataset.between) {
-    const [a, b] = JSON.parse(box.dataset.between).sort();
+  const between = pairOf(box.dataset.between);
+  if (between) {
+    const [a, b] = between;
     const found = box.value.indexOf(`## ${a} / ${b}`);
     if (found >= 0) {
       box.focus();

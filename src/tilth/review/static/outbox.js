@@ -1,7 +1,7 @@
 // Verdicts on their way to the server. Each lies in localStorage until the server has it on disk, so neither
 // a closed tab nor a killed server loses one; its key makes sure that it counts once if it is sent twice.
 import * as copy from "./keep.js";
-import { api, reviewer } from "./common.js";
+import { api, newKey, reviewer } from "./common.js";
 
 const PREFIX = "tilth:out:";
 const AT_ONCE = 50;
@@ -19,11 +19,6 @@ const read = (name) => JSON.parse(localStorage.getItem(name) || "null");
 function waiting() {
   const names = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).sort();
   return reviewer.loggedIn ? names.filter((name) => read(name)?.reviewer === reviewer.get()) : names;
-}
-
-function fresh() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 /** These are on the server, or never will be. */
@@ -48,7 +43,7 @@ export class Outbox {
 
   /** Put a verdict down; it is in localStorage when this returns. */
   add(reviewer, item) {
-    const key = fresh();
+    const key = newKey();
     const name = PREFIX + place(), body = JSON.stringify({ reviewer, item: { ...item, key } });
     localStorage.setItem(name, body);
     copy.put(name, body);

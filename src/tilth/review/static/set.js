@@ -1,5 +1,5 @@
 // A grid of cards: select some or none, look at what one decision would do, take it once, undo it as one.
-import { api, at, el, forPage, reviewer, say, visible } from "./common.js";
+import { api, at, el, forPage, newKey, reviewer, say, visible } from "./common.js";
 import { Chooser } from "./dialogs.js";
 
 const grid = at("grid");
@@ -125,10 +125,6 @@ async function look() {
     trouble(error.message);
     return false;
   }
-}
-
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 /** Sent again after a failure it has the same key, so it is taken once. */
