@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -396,6 +397,60 @@ def test_odd_connections(tmp_path: Path) -> None:
             door.close()
         time.sleep(0.1)
         assert Client(address).get("/healthz")[0] == 200
+
+
+def test_a_wish_for_another_protocol_does_not_lose_the_body(tmp_path: Path) -> None:
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    body = b'{"text": "a"}'
+    whole = HEAD + wish + b"Content-Length: 13\r\n\r\n" + body
+    last = HEAD + b"Connection: close\r\nContent-Length: 13\r\n\r\n" + body
+    chunked = HEAD + wish + b"Transfer-Encoding: chunked\r\n\r\nd\r\n" + body + b"\r\n0\r\n\r\n"
+    waits = HEAD + wish + b"Expect: 100-continue\r\nContent-Length: 13\r\n\r\n" + body
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")], limits=Limits(read=2.0)) as (_, address):
+        assert raw(address, whole * 3 + chunked + last).count(b"HTTP/1.1 200 OK") == 5
+        assert raw(address, *(bytes([b]) for b in whole + last)).count(b"HTTP/1.1 200 OK") == 2
+        answer = raw(address, waits + last)
+        assert (answer.count(b"100 Continue"), answer.count(b"HTTP/1.1 200 OK")) == (1, 2)
+        both = wish.replace(b"Upgrade,", b"close, Upgrade,")
+        assert raw(address, HEAD + both + b"Content-Length: 13\r\n\r\n" + body).startswith(b"HTTP/1.1 200")
+        large = HEAD + wish + b"Content-Length: 9000000\r\n\r\n"
+        assert raw(address, large).startswith(b"HTTP/1.1 413")
+        assert b"404" in raw(address, b"CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_who_sends_too_much_hears_why(tmp_path: Path) -> None:
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")]) as (server, address):
+        for size in (9_000_000, 30_000_000):
+            assert raw(address, HEAD + b"Content-Length: %d\r\n\r\n" % size + b" " * size).startswith(
+                b"HTTP/1.1 413"
+            )
+        assert raw(address, b"nonsense\r\n\r\n" + b" " * 9_000_000).startswith(b"HTTP/1.1 400")
+        assert server.room.bytes == 0
+        # and whoever does not stop sending is sent away
+        host, _, port = address.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port))) as door:
+            door.sendall(b"nonsense\r\n\r\n")
+            time.sleep(0.2)
+            assert len(server.room.members) == 1
+            server.stop()
+            door.settimeout(5)
+            while door.recv(1000):
+                pass
+
+
+def test_chunks_of_one_byte_take_no_more_memory_than_their_bytes(tmp_path: Path) -> None:
+    body = b'{"text": "' + b"a" * 40_000 + b'"}'
+    chunks = b"".join(b"1\r\n%c\r\n" % b for b in body) + b"0\r\n\r\n"
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")]) as (server, address):
+        host, _, port = address.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port))) as door:
+            door.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks[:120_000])
+            time.sleep(0.3)
+            (one,) = server.room.members
+            assert 0 < sys.getsizeof(one._body) < 60_000
+            assert one.room.bytes == len(one._body) == 20_000
+            door.sendall(chunks[120_000:])
+            assert door.recv(15) == b"HTTP/1.1 200 OK"
 
 
 def test_a_body_is_not_read_for_whoever_may_not_ask(tmp_path: Path) -> None:

@@ -76,11 +76,12 @@ class Exchange:
     peer : address of the other side.
     client : what the guard says of it, once it was asked.
     notes : what the access log shall say about it.
+    refused : whether it was refused while it was read, so that more of it may come.
     """
 
     __slots__ = (
         "body", "client", "connection", "done", "headers", "keep", "method", "notes", "out", "path", "peer",
-        "query", "started", "status",
+        "query", "refused", "started", "status",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, method: str, url: bytes, headers: dict[bytes, bytes]) -> None:
@@ -91,7 +92,7 @@ class Exchange:
         self.started, self.peer = connection.since, connection.peer
         self.client: str | tuple[int, str] | None = None
         self.out: bytes | None = None
-        self.keep, self.done, self.status = True, False, 0
+        self.keep, self.done, self.refused, self.status = True, False, False, 0
         self.notes: dict[str, Any] = {}
 
     def answer(
@@ -147,20 +148,20 @@ class Connection(asyncio.Protocol):
         limits: Limits,
         now: Callable[[], float],
     ) -> None:
-        self.parser, self.admit = parser(self), admit
+        self.made, self.parser, self.admit = parser, parser(self), admit
         self.handle, self.finished, self.room, self.limits, self.now = handle, finished, room, limits, now
         self._held = 0
         self.waiting: deque[Exchange] = deque()
         self.transport: asyncio.Transport | None = None
         self.since = now()
-        self.reading = self.closing = self.paused = False
+        self.reading = self.closing = self.paused = self.lingering = False
         self.peer = ""
         self._reset()
 
     def _reset(self) -> None:
         self._url: bytes = b""
         self._headers: dict[bytes, bytes] = {}
-        self._chunks: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._size = self._head = 0
         self.room.bytes -= self._held
         self._held = 0
@@ -199,10 +200,8 @@ class Connection(asyncio.Protocol):
             inner = error.__context__
             if isinstance(inner, _Wrong):
                 self._refuse(inner.status, inner.words)
-            elif (
-                "Upgrade" in type(error).__name__
-            ):  # the request counts, the wish for another protocol does not
-                self.drain()
+            elif "Upgrade" in type(error).__name__:
+                self._stay(data[error.args[0] :])
             else:
                 self._refuse(400, "this is no HTTP/1.1 request")
         if self.reading and self._current is None and self._head > self.limits.head:
@@ -248,6 +247,8 @@ class Connection(asyncio.Protocol):
         if length is not None and int(length) > self.limits.body:
             raise _Wrong(413, f"a body has at most {self.limits.body:,} bytes")
         method = self.parser.get_method().decode("latin-1")
+        if self.parser.should_upgrade() and method != "CONNECT":
+            return  # see `_stay`
         self._current = Exchange(self, method, self._url, self._headers)
         self._current.keep = self.parser.should_keep_alive() and not self.parser.should_upgrade()
         self._size = 0
@@ -269,13 +270,20 @@ class Connection(asyncio.Protocol):
         self.room.bytes += len(part)
         if self.room.bytes > self.limits.memory:
             raise _Wrong(503, "too many bodies are on their way; try again")
-        self._chunks.append(part)
+        # not a list of parts: those of chunks of one byte take forty times as much
+        if not self._body:
+            self._body = part
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += part
 
     def on_message_complete(self) -> None:
         """A request is there."""
         exchange = self._current
-        assert exchange is not None
-        exchange.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if exchange is None:
+            return
+        exchange.body = bytes(self._body)
         self._reset()
         self.reading = False
         self.waiting.append(exchange)
@@ -292,8 +300,11 @@ class Connection(asyncio.Protocol):
             return
         while waiting and (out := waiting[0].out) is not None:
             transport.write(out)
-            if not waiting.popleft().keep:
-                self._close()
+            if not (last := waiting.popleft()).keep:
+                if last.refused and self in self.room.members:
+                    self._linger()
+                else:
+                    self._close()
                 return
         if not waiting and not self.reading:
             self.since = self.now()
@@ -314,6 +325,9 @@ class Connection(asyncio.Protocol):
         if self.paused:
             if age > self.limits.read and self.transport:
                 self.transport.abort()
+        elif self.lingering:
+            if age > self.limits.read:
+                self._close()
         elif self.reading:
             if age > self.limits.read:
                 self._refuse(408, f"a request must arrive within {self.limits.read:g} seconds")
@@ -325,12 +339,33 @@ class Connection(asyncio.Protocol):
         if self.transport:
             self.transport.close()
 
+    def _linger(self) -> None:
+        """Say that this was the last answer, and take what is still sent: closed at once, it might be lost."""
+        self.lingering, self.since = True, self.now()
+        if self.transport:
+            self.transport.write_eof()
+
+    def _stay(self, rest: bytes) -> None:
+        """Read a request again without its wish for another protocol, as Java's client has it each time."""
+        method, url, headers = self.parser.get_method(), self._url, self._headers
+        if method == b"CONNECT":
+            self.drain()
+            return
+        close = b"close" in headers.pop(b"connection", b"").lower()
+        close = close or self.parser.get_http_version() != "1.1"
+        kept = [(k, v) for k, v in headers.items() if k not in (b"upgrade", b"http2-settings")]
+        kept += [(b"connection", b"close")] if close else []
+        self._reset()
+        self.parser = self.made(self)
+        head = b"".join(b"%s: %s\r\n" % pair for pair in kept)
+        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, url, head, rest))
+
     def _refuse(self, status: int, words: str) -> None:
         """Say what is wrong and close: where the next request begins is not known."""
         if self.transport is None:
             return
         exchange = self._current or Exchange(self, "GET", b"", {})
-        exchange.keep, exchange.method = False, "GET"
+        exchange.keep, exchange.refused, exchange.method = False, True, "GET"
         exchange.path = exchange.path or "-"
         self.reading = False
         self._reset()
