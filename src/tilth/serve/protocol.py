@@ -340,7 +340,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def _linger(self) -> None:
-        """Say that this was the last answer, and take what is still sent: closed at once, it might be lost."""
+        """Say that this was the last answer, and take what still comes: closed at once, it might be lost."""
         self.lingering, self.since = True, self.now()
         if self.transport:
             self.transport.write_eof()
