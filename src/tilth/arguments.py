@@ -131,6 +131,7 @@ def _release_verbs(verb: Verb, free: Verb) -> None:
     p.add_argument(
         "--sets", type=_share, metavar="A", help="also sets of classes that miss at most this share"
     )
+    _text_file(p)
     p.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be read")
 
 
@@ -246,10 +247,7 @@ def _annotator_verbs(verb: Verb) -> None:
     p.add_argument("--annotator", metavar="COL", help="column with who judged (default: guessed)")
     p.add_argument("--label", metavar="COL", help="column with what was said (default: guessed)")
     p.add_argument("--text", metavar="COL", help="column with the text (default: guessed)")
-    p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
-    p.add_argument(
-        "--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab (default: guessed)"
-    )
+    _text_file(p)
     p.add_argument("--skip-bad", action="store_true", help="leave judgements that cannot be read out")
     p.add_argument("--propose", action="store_true", help="propose judged items that are no rows yet")
     p.add_argument(
@@ -439,15 +437,20 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _text_file(p: argparse.ArgumentParser) -> None:
+    """How a text file is to be read."""
+    p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
+    p.add_argument(
+        "--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab (default: guessed)"
+    )
+
+
 def _ingest_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--label", metavar="COL", help="label column (default: guessed)")
     p.add_argument("--text", metavar="COL", help="text column (default: guessed)")
     p.add_argument("--id", metavar="COL", help="id column (default: guessed; none: from the content)")
     p.add_argument("--eval", metavar="FILE", help="evaluation rows (default: a share is set apart)")
-    p.add_argument("--encoding", metavar="NAME", help="of a text file, e.g. cp1252 (default: UTF-8)")
-    p.add_argument(
-        "--delimiter", metavar="CHAR", help="of a CSV file: one character, or tab (default: guessed)"
-    )
+    _text_file(p)
     p.add_argument("--skip-bad", action="store_true", help="set rows that cannot be read aside")
     p.add_argument("--allow-unlabelled", action="store_true", help="take rows without a label in")
     p.add_argument(

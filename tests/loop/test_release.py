@@ -9,13 +9,15 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from loop_kit import finish, good, js, lines, start, tilth, write
+from loop_kit import Run, finish, good, js, lines, start, tilth, write
 
 from tilth.errors import InputError
 from tilth.release import load
@@ -116,7 +118,7 @@ def test_what_is_no_bundle_is_refused(released: Path) -> None:
     for path, words in (
         ("nothing", "does not exist"),
         ("eval.csv", "neither"),
-        (".", "cannot read manifest"),
+        (".", "is no release: it has no manifest"),
     ):
         with pytest.raises(InputError, match=words):
             load(released / path)
@@ -286,3 +288,63 @@ def test_memory_does_not_grow_with_the_file(released: Path) -> None:
     assert sum(seen) > 500_000
     assert few < 60_000_000
     assert max(seen) < sum(seen) / 2
+
+
+def answered(released: Path, name: str, body: bytes, *args: str, out: str = "answers.csv") -> Run:
+    """`tilth predict` of a file with these bytes."""
+    (released / name).write_bytes(body)
+    return tilth("predict", "p/releases/taken", name, "--out", out, *args, cwd=released)
+
+
+def test_what_an_error_advises_can_be_done(released: Path) -> None:
+    """A file in another encoding, or with another delimiter than it looks like."""
+    body = "text;id\nwo ist mein gl\u00fcck, bitte;1\n".encode("cp1252")
+    run = answered(released, "latin.csv", body)
+    assert run.code == 1
+    assert "--encoding cp1252" in run.err
+    assert answered(released, "latin.csv", body, "--encoding", "cp1252", "--delimiter", ";").code == 0
+    assert "gl\u00fcck, bitte" in (released / "answers.csv").read_text("utf-8")
+
+
+def test_the_file_that_is_read_is_not_written_over(released: Path) -> None:
+    body = b"text,id\nhello,1\n"
+    (released / "link.csv").unlink(missing_ok=True)
+    (released / "link.csv").symlink_to("same.csv")
+    for out in ("same.csv", "link.csv"):
+        run = answered(released, "same.csv", body, out=out)
+        assert run.code == 1
+        assert "is the file that is read" in run.err
+        assert (released / "same.csv").read_bytes() == body
+
+
+def test_a_column_that_begins_empty_fits_into_parquet(released: Path) -> None:
+    """Its type is not known from the first rows: it holds texts."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows = [{"text": "hello", "n": None}] * 5_000 + [{"text": "hello", "n": 7}]
+    body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    assert answered(released, "late.jsonl", body, out="late.parquet").code == 0
+    assert pq.read_table(released / "late.parquet").column("n").to_pylist()[-1] == "7"
+
+
+def test_a_stopped_run_leaves_nothing(released: Path) -> None:
+    """Not by Ctrl-C only: what a service manager sends, too."""
+    (released / "much.jsonl").write_text('{"text": "hello there"}\n' * 300_000, "utf-8")
+    before = set(released.iterdir())
+    command = [
+        sys.executable,
+        "-m",
+        "tilth.cli",
+        "predict",
+        "p/releases/taken",
+        "much.jsonl",
+        "--out",
+        "m.csv",
+    ]
+    with subprocess.Popen(command, cwd=released, stderr=subprocess.DEVNULL) as run:
+        wait = time.monotonic() + 30
+        while not list(released.glob("m.csv.*.part")) and time.monotonic() < wait:
+            time.sleep(0.02)
+        assert list(released.glob("m.csv.*.part"))
+        run.terminate()
+        assert run.wait(20) == 143
+    assert set(released.iterdir()) == before

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import io
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import IO
 
 from tilth.arguments import parser
@@ -25,6 +29,23 @@ def _release(options: argparse.Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _stopped_as_by_keys() -> Iterator[None]:
+    """A termination signal ends the run in order, so that no draft of the answers is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _predict(options: argparse.Namespace) -> int:
     from tilth.release import load
     from tilth.release.stream import predict_file
@@ -37,7 +58,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.out is None:
         binary = getattr(sys.stdout, "buffer", None)
         stream = sys.stdout if binary is None else io.TextIOWrapper(binary, "utf-8", "surrogatepass", "")
-    with progress_bars() as progress:
+    with progress_bars() as progress, _stopped_as_by_keys():
         done = predict_file(
             release,
             options.file,
@@ -45,6 +66,8 @@ def _predict(options: argparse.Namespace) -> int:
             text=options.text,
             sets=options.sets,
             skip_bad=options.skip_bad,
+            encoding=options.encoding,
+            delimiter=options.delimiter,
             progress=progress,
         )
     if stream is not None:

@@ -64,6 +64,8 @@ def predict_file(
     text: str | None = None,
     sets: float | None = None,
     skip_bad: bool = False,
+    encoding: str | None = None,
+    delimiter: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Predicted:
     """Answer every row of a CSV, TSV, JSON Lines, Parquet or Arrow file.
@@ -75,13 +77,16 @@ def predict_file(
     text : column to read; default the one that the release was trained on.
     sets : also write a column `set` with the classes that hold the right one but for this share.
     skip_bad : leave out rows that cannot be read.
+    encoding, delimiter : of a text file, as in `tilth.ingest.open_source`.
 
     Raises
     ------
     InputError : the file, or its column, cannot be used.
     BadRows : a row that cannot be read; nothing is written to a file.
     """
-    source = open_source(path)
+    source = open_source(path, encoding=encoding, delimiter=delimiter)
+    if isinstance(out, Path) and out.exists() and out.samefile(path):
+        raise InputError(f"{out} is the file that is read; choose another name for the answers with --out")
     column = text or release.text
     if column not in source.columns:
         raise InputError(
@@ -216,11 +221,16 @@ def _parquet_file(path: Path, columns: Sequence[str], lines: Lines) -> None:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtra("writing Parquet", "pyarrow", "parquet") from error
-    schema, writer = None, None
+    schema, writer, late = None, None, list[str]()
     try:
         for rows in lines:
-            schema = schema or _schema(pa, rows, columns)
+            if schema is None:
+                late = [n for n in columns if all(row.get(n) is None for row in rows)]
+                schema = _schema(pa, rows, columns)
             writer = writer or pq.ParquetWriter(path, schema)
+            for name in late:
+                for row in rows:
+                    row[name] = _as_text(row.get(name))
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
         if writer is None:
             pq.write_table(pa.table({name: pa.array([], pa.string()) for name in columns}), path)
@@ -232,6 +242,10 @@ def _parquet_file(path: Path, columns: Sequence[str], lines: Lines) -> None:
     finally:
         if writer is not None:
             writer.close()
+
+
+def _as_text(value: Value) -> Value:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _schema(pa: Any, rows: Sequence[Mapping[str, Value]], columns: Sequence[str]) -> Any:
