@@ -276,11 +276,8 @@ class Workspace:
         found = self.claims(progress)
         key = (self.head(TRAIN).id, self.eval_id(), self.store.verdict_mark(TRAIN))
         if self._trust is None or self._trust[0] != key:
-            said = self.store.register(TRAIN)
-            self._trust = (
-                key,
-                trust(found.signals, found.train, said.counting(), disputed=said.disputed),
-            )
+            counting, disputed = self.store.standing_verdicts(TRAIN)
+            self._trust = (key, trust(found.signals, found.train, counting, disputed=disputed))
         return self._trust[1]
 
     def heard(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from loop_kit import js, lines, tilth, write
 
 from tilth.errors import InputError, NotFound, Refused
 from tilth.project import Project
-from tilth.sets import Where, ask, facts_of, positions, unpack_mask
+from tilth.sets import Where, ask, decide, facts_of, positions, unpack_mask
 from tilth.verdicts import Said
 
 DOUBT = "p_wrong > 0.5"
@@ -58,6 +58,25 @@ def test_a_decision_is_seen_taken_once_and_undone_as_one(project: Project) -> No
     assert (undone.back, bool(undone.undone)) == (done.count, True)
     assert stands(project) == before
     assert project.undo_set("k") == undone
+
+
+def test_a_verdict_of_the_last_moment_is_not_overruled(project: Project) -> None:
+    ws = project.workspace
+    facts = facts_of(ws)
+    asked = Where(DOUBT)
+    at = positions(facts, asked, lambda ref: None)
+    row = facts.rows.ids[int(at[0])]
+    project.verdict([Said(row, "drop")], reviewer="ana")  # after the set was looked up, before it is written
+    options = {"decision": "keep", "reviewer": "bob"}
+    with pytest.raises(Refused, match="1 of the rows were decided on meanwhile"):
+        decide(ws, facts, asked, at, key="k", **options)
+    assert stands(project) == {row: ("drop", None, "ana")}
+    assert project.decide_set(asked, key="k", **options).left >= 1
+    assert stands(project)[row] == ("drop", None, "ana")
+    with pytest.raises(Refused):  # nor unseen, by whoever says that they overrule
+        decide(ws, facts, asked, at, key="again", again=True, **options)
+    project.decide_set(Where(ids=(row,)), key="again", again=True, **options)
+    assert stands(project)[row][0] == "keep"
 
 
 def test_undo_leaves_what_was_decided_since_and_brings_back_what_stood_before(project: Project) -> None:

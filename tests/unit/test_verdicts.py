@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,28 @@ def test_a_hundred_thousand_verdicts_are_quick(tmp_path: Path) -> None:
         began = time.process_time()
         assert store.verdict_mark("train") == 100_000
         assert time.process_time() - began < 0.05
+
+
+def test_only_what_was_said_since_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [Drawn(f"r{i}", "a", "b", 0.5, 0.5) for i in range(4)]
+    read: list[int] = []
+    with Store.create(tmp_path) as store, Store(tmp_path) as other:  # a server and a command line
+        store.add_verdicts("train", [verdict("keep", row=r) for r in rows])
+        since = store.verdicts_since
+
+        def counted(dataset: str, mark: int) -> tuple[int, list[Verdict]]:
+            found = since(dataset, mark)
+            read.append(len(found[1]))
+            return found
+
+        monkeypatch.setattr(store, "verdicts_since", counted)
+        assert len(store.verdicts("train")) == 4
+        other.add_verdicts("train", [replace(verdict("drop", row=rows[0]), reviewer="bob")])
+        counting, disputed = store.standing_verdicts("train")
+        assert ([v.row.id for v in counting], disputed) == (["r1", "r2", "r3"], ["r0"])
+        assert store.standing_verdicts("eval") == ([], [])
+        assert store.verdicts("train") == other.verdicts("train")
+        assert read == [4, 1, 0, 0]
+        store._heard.process = -1  # as in a fork
+        assert store.verdicts("train") == counting
+        assert read[-1] == 5

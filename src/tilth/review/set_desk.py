@@ -44,7 +44,7 @@ class SetDesk:
             columns = ws.config.columns
             facts = Facts(
                 found.view, found.trust, ws.store.verdicts(TRAIN), self._findings,
-                text=columns.text, label=columns.label,
+                text=columns.text, label=columns.label, mark=key[2],
             )  # fmt: skip
             if known is not None and known[0][0] == found.version:
                 facts.remember(known[1])

@@ -214,7 +214,7 @@ def decide(
     Raises
     ------
     InputError : unknown decision or label, or no row to decide on.
-    Refused : other rows are in the set than were looked at.
+    Refused : other rows are in the set than were looked at, or somebody has decided on one meanwhile.
     """
     known = ws.store.record(KIND, key)
     if known is not None:
@@ -232,7 +232,8 @@ def decide(
         len(takes), len(at) - len(takes), ws.head(TRAIN).id, reviewer, now,
     )  # fmt: skip
     made = _verdicts(facts, takes, body)
-    return SameDecision(**ws.store.add_verdicts_together(TRAIN, made, KIND, key, body.to_json(), now=now))
+    told = ws.store.add_verdicts_together(TRAIN, made, KIND, key, body.to_json(), now=now, since=facts.mark)
+    return SameDecision(**told)
 
 
 def _verdicts(facts: Facts, at: np.ndarray, body: SameDecision) -> list[Verdict]:

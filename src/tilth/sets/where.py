@@ -67,6 +67,7 @@ class Facts(Table):
     verdicts : the newest one on each row.
     findings : gives the findings of the audit; called when a filter asks for them.
     text, label : what the text column and the label column are called.
+    mark : grows with every verdict; `verdicts` has all up to here.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class Facts(Table):
         *,
         text: str,
         label: str,
+        mark: int,
     ) -> None:
         super().__init__(view.train, text=text, label=label, also=view.evaluation.columns)
-        self.view, self.trust, self._findings = view, trust, findings
+        self.view, self.trust, self.mark, self._findings = view, trust, mark, findings
         self.p_wrong = view.signals.p_wrong()
         self.decisions: Mapping[int, Verdict] = {
             at: v
@@ -141,10 +143,10 @@ class Facts(Table):
 
 def facts_of(ws: Workspace, progress: Progress | None = None) -> Facts:
     """What a filter can ask about the head of train."""
-    columns = ws.config.columns
+    columns, mark = ws.config.columns, ws.store.verdict_mark(TRAIN)
     return Facts(
         ws.view(progress), ws.trust(progress), ws.store.verdicts(TRAIN),
-        lambda: ws.audit(progress).findings, text=columns.text, label=columns.label,
+        lambda: ws.audit(progress).findings, text=columns.text, label=columns.label, mark=mark,
     )  # fmt: skip
 
 

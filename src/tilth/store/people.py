@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tilth.agreement import Judgements
-from tilth.errors import NotFound
+from tilth.errors import NotFound, Refused
 from tilth.store import judgements, leases, records, verdicts
 from tilth.store.connection import Pool
 from tilth.verdicts import Register, Verdict
 
-__all__ = ["PeopleStore"]
+__all__ = ["Heard", "PeopleStore"]
+
+
+class Heard:
+    """Verdicts that this process has read already.
+
+    Attributes
+    ----------
+    process : its number.
+    lock : held while a register grows.
+    registers : data set to the mark up to which it was read, and what was said of its rows.
+    """
+
+    def __init__(self) -> None:
+        self.process, self.lock = os.getpid(), threading.Lock()
+        self.registers: dict[str, tuple[int, Register]] = {}
 
 
 class PeopleStore:
     """The part of the store that people write."""
 
     _pool: Pool
+    _heard: Heard
 
     # verdicts
 
@@ -58,16 +76,28 @@ class PeopleStore:
         body: Mapping[str, Any],
         *,
         now: str,
+        since: int,
     ) -> dict[str, Any]:
         """Write many verdicts and one record about them down, all or none; a known key changes nothing.
+
+        Parameters
+        ----------
+        since : a mark up to which verdicts were taken into account.
 
         Returns
         -------
         The record that is there.
+
+        Raises
+        ------
+        Refused : somebody has spoken of one of the rows since.
         """
         with self._pool.write() as connection:
             known = records.get(connection, kind, key)
             if known is None:
+                newer = {v.row.id for v in verdicts.since(connection, dataset, since)[1]}
+                if both := newer & {v.row.id for v in found}:
+                    raise Refused(f"{len(both):,} of the rows were decided on meanwhile; look again")
                 verdicts.add(connection, dataset, found)
                 leases.done(connection, dataset, [(v.row.id, v.reviewer) for v in found])
                 records.put(connection, kind, [(key, body)], subject=dataset, now=now)
@@ -94,18 +124,27 @@ class PeopleStore:
 
     def verdicts(self, dataset: str, *, every: bool = False) -> list[Verdict]:
         """The verdict that counts of each row that has one, or every one ever given; oldest first."""
-        return self.verdicts_since(dataset, 0)[1] if every else self.register(dataset).counting()
+        return self.verdicts_since(dataset, 0)[1] if every else self.standing_verdicts(dataset)[0]
+
+    def standing_verdicts(self, dataset: str) -> tuple[list[Verdict], list[str]]:
+        """The verdict that counts of each row that has one, and the rows on which people differ.
+
+        What was read before is remembered: only what was said since is read.
+        """
+        if self._heard.process != os.getpid():
+            self._heard = Heard()  # a fork has the memory, and perhaps a lock that nobody opens
+        heard = self._heard
+        with heard.lock:
+            mark, register = heard.registers.get(dataset) or (0, Register())
+            mark, new = self.verdicts_since(dataset, mark)
+            register.add(new)
+            heard.registers[dataset] = mark, register
+            return register.counting(), list(register.disputed)
 
     def verdicts_since(self, dataset: str, mark: int) -> tuple[int, list[Verdict]]:
         """The new mark, and every verdict after an older one, oldest first."""
         with self._pool.read() as connection:
             return verdicts.since(connection, dataset, mark)
-
-    def register(self, dataset: str) -> Register:
-        """What was said of every row."""
-        found = Register()
-        found.add(self.verdicts_since(dataset, 0)[1])
-        return found
 
     def verdict_mark(self, dataset: str) -> int:
         """A number that grows with every verdict; 0 when there is none."""

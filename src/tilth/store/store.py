@@ -14,7 +14,7 @@ from tilth.errors import ProjectError, TilthError
 from tilth.patch import Op, Patch
 from tilth.store import check, commit, imports, lines, patches, records
 from tilth.store.connection import Pool
-from tilth.store.people import PeopleStore
+from tilth.store.people import Heard, PeopleStore
 from tilth.store.results import Decision, ImportResult, PatchInfo, PatchState
 
 __all__ = ["Store"]
@@ -50,6 +50,7 @@ class Store(PeopleStore):
     def __init__(self, folder: Path, *, wait: float = 30.0) -> None:
         self.folder = folder
         self._pool = Pool(folder / FILE, wait=wait)
+        self._heard = Heard()
 
     @classmethod
     def create(cls, folder: Path, *, wait: float = 30.0) -> Store:
