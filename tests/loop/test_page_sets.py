@@ -109,3 +109,19 @@ def test_the_grid_shows_a_set_and_nothing_is_obeyed(tmp_path: Path) -> None:
         assert set(page.get("/api/queue").json()["classes"]) == set(CLASSES)
         assert all(f'<option value="{c}">' in shown for c in CLASSES)
         desk.close()
+
+
+def test_a_row_on_which_people_differ_is_left_alone_at_once(page: TestClient, work: Path) -> None:
+    row = page.post("/api/lease", json={"reviewer": "ana"}).json()["rows"][0]  # the order is known before
+    for who, verdict in (("ana", "keep"), ("bob", "drop")):
+        items = [{"key": who, "id": row, "verdict": verdict}]
+        assert page.post("/api/verdicts", json={"reviewer": who, "items": items}).json()["new"] == 1
+    body = {"key": "k", "decision": "drop", "reviewer": "cy", "ids": [row]}
+    assert page.post("/api/sets/look", json=body).json()["takes"] == 0
+    assert page.post("/api/sets/decide", json=body).status_code == 422
+    assert [x["id"] for x in page.get("/api/disagreements").json()["rows"]] == [row]
+    assert page.post("/api/sets/decide", json=body | {"again": True}).status_code == 200
+    assert page.get("/api/disagreements").json()["rows"] == []  # settled by whoever says so
+    undone = page.post("/api/sets/decided/k/undo", json={"reviewer": "cy"})
+    assert undone.json()["back"] == 1
+    assert [x["id"] for x in page.get("/api/disagreements").json()["rows"]] == [row]

@@ -43,7 +43,7 @@ class SetDesk:
         if known is None or known[0] != key:
             columns = ws.config.columns
             facts = Facts(
-                found.view, found.trust, ws.store.verdicts(TRAIN), self._findings,
+                found.view, found.trust, ws.store.standing_verdicts(TRAIN), self._findings,
                 text=columns.text, label=columns.label, mark=key[2],
             )  # fmt: skip
             if known is not None and known[0][0] == found.version:

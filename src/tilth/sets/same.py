@@ -119,7 +119,7 @@ def _refuse_unreadable(facts: Facts, decision: str, label: str | None) -> None:
 def _touched(facts: Facts, at: np.ndarray, decision: str, again: bool) -> np.ndarray:
     """Positions that get the verdict: without one so far, and with a label where it is kept."""
     fits = [
-        (again or (i not in facts.decisions and not facts.trust.disputed[i]))
+        (again or (i not in facts.decisions and i not in facts.disputed))
         and (decision not in ("keep", "ambiguous") or facts.rows.labels[i] is not None)
         for i in at.tolist()
     ]
@@ -246,7 +246,7 @@ def _verdicts(facts: Facts, at: np.ndarray, body: SameDecision) -> list[Verdict]
         same = body.decision == "relabel" and given == body.label
         to = "keep" if same else body.decision
         # where others have spoken it stands above them (as `again` asks), and goes with its undo
-        role: Role = "settle" if i in facts.decisions or trust.disputed[i] else ""
+        role: Role = "settle" if i in facts.decisions or i in facts.disputed else ""
         said = Said(rows.ids[i], to, None if same else body.label, body.note, draw, role)
         drawn = Drawn(rows.ids[i], given, classes[other] if len(classes) > 1 else None, p, fit, None, draw)
         out.append(Verdict(said, drawn, body.reviewer, body.created))

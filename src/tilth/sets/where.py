@@ -64,17 +64,23 @@ class Facts(Table):
     Parameters
     ----------
     view, trust : what the audit and the verdicts say of each row.
-    verdicts : the newest one on each row.
+    standing : the verdict that counts of each row, and the ids of rows on which people differ; perhaps newer
+        than `trust`.
     findings : gives the findings of the audit; called when a filter asks for them.
     text, label : what the text column and the label column are called.
-    mark : grows with every verdict; `verdicts` has all up to here.
+    mark : grows with every verdict; `standing` has all up to here.
+
+    Attributes
+    ----------
+    decisions : position to the verdict that counts.
+    disputed : positions of the rows on which people differ.
     """
 
     def __init__(
         self,
         view: View,
         trust: Trust,
-        verdicts: Sequence[Verdict],
+        standing: tuple[Sequence[Verdict], Sequence[str]],
         findings: Callable[[], Sequence[Finding]],
         *,
         text: str,
@@ -84,11 +90,14 @@ class Facts(Table):
         super().__init__(view.train, text=text, label=label, also=view.evaluation.columns)
         self.view, self.trust, self.mark, self._findings = view, trust, mark, findings
         self.p_wrong = view.signals.p_wrong()
+        verdicts, disputed = standing
         self.decisions: Mapping[int, Verdict] = {
             at: v
             for v in verdicts
             if v.said.decision != "skip" and (at := view.train.index.get(v.row.id)) is not None
         }
+        places = (view.train.index.get(x) for x in disputed)
+        self.disputed = frozenset(at for at in places if at is not None)
 
     def remember(self, earlier: Facts) -> None:
         """Take over what an earlier look at the same rows converted and no verdict changes."""
@@ -145,7 +154,7 @@ def facts_of(ws: Workspace, progress: Progress | None = None) -> Facts:
     """What a filter can ask about the head of train."""
     columns, mark = ws.config.columns, ws.store.verdict_mark(TRAIN)
     return Facts(
-        ws.view(progress), ws.trust(progress), ws.store.verdicts(TRAIN),
+        ws.view(progress), ws.trust(progress), ws.store.standing_verdicts(TRAIN),
         lambda: ws.audit(progress).findings, text=columns.text, label=columns.label, mark=mark,
     )  # fmt: skip
 
