@@ -17,12 +17,14 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from loop_kit import Run, finish, good, js, lines, start, tilth, write
+from loop_kit import CLASSES, Run, finish, good, js, lines, start, tilth, write
+from rich.console import Console
 
 from tilth.errors import InputError
 from tilth.release import load
 from tilth.release.export import write as write_bundle
 from tilth.release.stream import predict_file
+from tilth.report.releases import release as report
 
 KILLS = int(os.environ.get("TILTH_KILLS", "40"))
 
@@ -348,3 +350,17 @@ def test_a_stopped_run_leaves_nothing(released: Path) -> None:
         run.terminate()
         assert run.wait(20) == 143
     assert set(released.iterdir()) == before
+
+
+def test_the_summary_is_whole_on_a_narrow_screen(work: Path) -> None:
+    """Names of the weakest classes are not squeezed out, and what was not checked is not told as passed."""
+    body = js("release", "--precision", "0.6", "--project", "p", cwd=work)
+    screen = io.StringIO()
+    report(Console(file=screen, width=60), body)
+    text = screen.getvalue()
+    assert max(map(len, text.split("next:")[0].splitlines())) <= 60
+    shown = [line for line in text.split("answers right")[1].splitlines() if " % [" in line]
+    assert shown
+    assert all(line.split()[0] in CLASSES for line in shown)
+    assert "gates not checked, so not passed: " in " ".join(text.split())
+    assert len(text.splitlines()) <= 30

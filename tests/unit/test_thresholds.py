@@ -142,3 +142,17 @@ def test_few_rows_do_not_carry_the_temperature_away() -> None:
     part, truth = seen(np.random.default_rng(0), 4000)
     many = decide(Deciding(part, truth, "rows", prior=1.6), 0.5, 0.05).calibration.temperature
     assert many == pytest.approx(2.0, rel=0.15)
+
+
+def test_no_more_is_proven_than_was_tested() -> None:
+    """Where the walk stopped is luck, so that a bound of its own there would not hold."""
+    best, right = population(1, power=1.5, strange=0.0)
+    pick = np.random.default_rng(0).integers(0, POPULATION, 2000)
+    every = np.ones(2000, dtype=bool)
+    stopped = choose(best[pick], right[pick], every, 0.9)
+    assert stopped.probability > 0
+    assert stopped.bound == 0.9
+    whole = choose(best[pick], right[pick], every, 0.5)
+    assert whole.probability == 0
+    assert whole.bound is not None
+    assert 0.5 < whole.bound < right.mean()

@@ -94,6 +94,7 @@ def build(
     files["evaluation.json"] = _json(report.body(command, ws))
     tell("gates and cards", 0, 1)
     facts = _facts(ws, fitted, decided, report, files, name, command, force.strip())
+    facts = replace(facts, held_out=not rows.decides.any())
     gates = check(ws, facts)
     if gates.failed and not facts.forced:
         raise Refused(
@@ -147,6 +148,7 @@ def _facts(
         risk=decided.choice.delta if decided.choice.kept else None,
         refused=report.refused,
         outside=(report.outside.rows, report.outside.refused) if report.outside else None,
+        missed=report.missed,
     )
 
 

@@ -162,8 +162,8 @@ def _scores(book: Book) -> list[Block]:
         Paragraph([
             "On ", book.scores["rows scored"], " rows of evaluation version ", Code(facts.evaluation),
             ", none of which decided anything. Intervals (level ", level, ") are from the choice of these "
-            "rows: they "
-            "say how far this very model may be from its score on more rows like them.",
+            "rows: they say how far this very model may be from its score on more rows like them. With few "
+            "rows a calibration error is too large on average.",
         ]),
         table,
     ]  # fmt: skip
@@ -243,6 +243,10 @@ def _limits(book: Book) -> list[Block]:
         if few:
             points.append(["too few evaluation rows to score: ", *listed(few)])
         points += _weakest(book, [p for p in measured.parts if p.kind == "class"])
+        if facts.missed:
+            points.append(["classes whose answers are less often right than wanted, by more than chance: ",
+                           *listed(facts.missed)])  # fmt: skip
+    points += _promise(book)
     starved = book.found("TIL401")
     if starved is not None and starved.value:
         points.append(["classes with too few rows to be learned well: ", starved])
@@ -251,6 +255,26 @@ def _limits(book: Book) -> list[Block]:
     if silent := sorted(book.audit.not_applicable):
         points.append(["checks that say nothing about such data: ", *listed(silent)])
     return [List(points)]
+
+
+def _promise(book: Book) -> list[Prose]:
+    """What the proof of the precision does not cover."""
+    if book.facts.bound is None:
+        return []
+    points: list[Prose] = [["the precision is proven for rows like those that chose the threshold, for all "
+                            "answers together and not for each class"]]  # fmt: skip
+    if book.facts.held_out:
+        points.append([
+            "there were too few evaluation rows, so held-out rows of train chose the threshold: models that "
+            "were fitted without them answered, and labels that were changed on a model's advice agree with "
+            "models more than those of new rows"
+        ])  # fmt: skip
+    elif book.accepted:
+        points.append([
+            "the rows that chose the threshold had also judged the accepted patches, which flatters the "
+            "proof a little; the scores above are of other rows"
+        ])  # fmt: skip
+    return points
 
 
 def _weakest(book: Book, parts: Sequence[Part]) -> list[Prose]:
@@ -263,7 +287,7 @@ def _weakest(book: Book, parts: Sequence[Part]) -> list[Prose]:
     worst: list[Prose] = [
         [Code(p.name), " ", book.scores[f"class {p.name}: score"]] for _, p in scored[:WEAK]
     ]
-    return [["weakest classes: ", *joined(worst)]]
+    return [["weakest classes: ", *joined(worst), " (the lowest of several are lower by chance, too)"]]
 
 
 def _data(book: Book) -> list[Block]:

@@ -122,6 +122,8 @@ class Facts:
     risk : chance that the bound does not hold.
     refused : share of the scored rows that is unlike what was learned.
     outside : number of rows outside the known classes, and the share of them that is not answered.
+    missed : classes whose answers are less often right than wanted, for all that chance can do.
+    held_out : whether rows of train chose the threshold, held out, as there were too few evaluation rows.
     """
 
     name: str
@@ -149,6 +151,8 @@ class Facts:
     risk: float | None = None
     refused: Interval | None = None
     outside: tuple[int, Interval] | None = None
+    missed: Sequence[str] = ()
+    held_out: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What a bundle keeps of it: without the scores, which are in evaluation.json, and without times."""

@@ -142,7 +142,7 @@ def _missing(book: Book) -> Reply:
         ["rows without a label: ", book.rows("rows without a label", train.unlabelled)],
     ]
     none = "No column has gaps." if not gaps else "These columns have gaps; why is not on record."
-    return say(none, more=[List(points)])
+    return say(none, more=[List(points)], origin="partly" if gaps else "ledger")
 
 
 def _relationships(book: Book) -> Reply:

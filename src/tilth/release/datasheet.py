@@ -95,6 +95,7 @@ class Datasheet:
         return {
             "counts": self.counts,
             "from_records": sum(a.records for a in self.answers) / len(self.answers),
+            "in_full": self.share("ledger"),
             "complete": self.share("ledger", "stated", "person", "not applicable"),
             "questions": {a.question.key: a.origin for a in self.answers},
         }

@@ -31,8 +31,9 @@ class Known:
     ----------
     version : of train.
     counts : questions by who answered them.
-    from_records, complete : share of the questions that the records answer, in full or in part; share that
-        needs nothing more.
+    from_records, in_full : share of the questions that the records answer, in full or in part; in full and
+        alone.
+    complete : share that needs nothing more, whoever answered.
     questions : key, section, question, who answered, and the answer in plain words.
     card : the questions of a model card: key, question, answer, and whether a release asks for it.
     claims : every number of the datasheet with its command, version and seed.
@@ -42,6 +43,7 @@ class Known:
     version: str
     counts: Mapping[str, int]
     from_records: float
+    in_full: float
     complete: float
     questions: Sequence[Mapping[str, Any]]
     card: Sequence[Mapping[str, Any]]
@@ -63,7 +65,10 @@ class Known:
     def _repr_html_(self) -> str:
         from tilth.frames import html_table
 
-        title = f"datasheet of {self.version}: {self.from_records:.0%} from the records"
+        title = (
+            f"datasheet of {self.version}: {self.in_full:.0%} from the records in full, "
+            f"{self.from_records:.0%} with those in part"
+        )
         return html_table(title, [dict(q) for q in self.questions])
 
 
@@ -71,15 +76,17 @@ def _facts(ws: Workspace) -> Facts:
     """What a release of the present heads would know before anything is fitted."""
     version = ws.head(TRAIN)
     outside = ws.config.release.outside
-    names = [x for x in ws.store.counts_by_label(version) if x is not None and x != outside]
+    counted = ws.store.counts_by_label(version)
+    labelled = {x: n for x, n in counted.items() if x is not None and x != outside}
     columns = ws.config.columns
     return Facts(
         name=ws.config.name, created=version.created, recipe=ws.recipe.name, metric=ws.config.goal.metric,
-        text=columns.text, label=columns.label, classes=sorted(names), train=version.id,
+        text=columns.text, label=columns.label, classes=sorted(labelled), train=version.id,
         train_rows=version.rows,
         evaluation=ws.eval_id(), judged_on="", measured=None, scored=(), threshold=0.0, wanted=0.0,
         bound=None,
         megabytes=None, milliseconds=None, command="tilth datasheet", seed=0,
+        carried=min(ws.config.release.evidence, sum(labelled.values())),
     )  # fmt: skip
 
 
@@ -92,6 +99,7 @@ def known(ws: Workspace) -> Known:
         version=book.facts.train,
         counts=counted["counts"],
         from_records=counted["from_records"],
+        in_full=counted["in_full"],
         complete=counted["complete"],
         questions=_questions(sheet),
         card=[_card_question(q, book) for q in CARD],

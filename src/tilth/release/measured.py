@@ -210,7 +210,8 @@ def _calibration(top: Array, right: Array, level: float) -> stats.Interval:
     """Expected calibration error with a parametric bootstrap interval (seed 0), which costs no rows.
 
     The gap of each bin is drawn from a normal distribution with its own mean and variance. An expected
-    calibration error is a sum of absolute values, so with few rows it is too large, never too small.
+    calibration error is a sum of absolute values, so with few rows it is too large on average; and errors
+    that cancel within a bin are not seen.
     """
     n = len(top)
     bins = np.minimum((top * BINS).astype(int), BINS - 1)

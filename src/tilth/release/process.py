@@ -166,9 +166,8 @@ def _used(book: Book) -> Reply:
 
 def _repository(book: Book) -> Reply:
     return say(
-        "The project ", Code(book.ws.config.name), " keeps every version, patch and trial. Papers or systems "
-        "that use "
-        "the data are not on record.",
+        "No list of papers or systems that use the data is kept. The project ", Code(book.ws.config.name),
+        " keeps every version, patch and trial of the data.",
     )  # fmt: skip
 
 
@@ -205,10 +204,16 @@ def _not_for(book: Book) -> Reply:
 def _third_parties(book: Book) -> Reply:
     carried = book.facts.carried
     if not carried:
-        return say("No row is part of this release: whoever gets it gets none of them.", origin="partly")
+        return say(
+            "A release carries none of these rows: whoever gets it gets none of them.", origin="partly"
+        )
     count = book.rows("rows carried as evidence", carried, book.facts.command)
     return say(
-        "Whoever gets this release gets ", count, " rows of train with it, as evidence.", origin="partly"
+        "Whoever gets a release of this version gets ",
+        count,
+        " rows of train with it, as evidence beside "
+        "answers that are not given. Whether all rows are given away is not on record.",
+        origin="partly",
     )
 
 

@@ -2,8 +2,10 @@
 
 Learn then Test: for each probability of a fixed grid the hypothesis "fewer than the wanted share of the
 answers from here on is right" is tested by the exact binomial test, along the grid from high to low, until
-one is not rejected. Whatever the model does, with probability 1 - delta the precision at the chosen threshold
-is at least the wanted one, on rows like those that were looked at.
+one is not rejected. For any model that does not depend on these rows, with probability 1 - delta the precision
+at the chosen threshold is at least the wanted one, on rows like them. The temperature and the limit of
+familiarity are chosen on the same rows; in simulation (tests/unit/test_thresholds.py) the promise holds all
+the same.
 
 References
 ----------
@@ -41,7 +43,9 @@ class Choice:
     ----------
     probability : least probability of an answer; 2 where no threshold can be proven to be good enough.
     wanted, delta : the promise: at least `wanted` of the answers are right, but for a chance of `delta`.
-    bound : the share that is proven, at least `wanted`; None where nothing is.
+    bound : the share that is proven: `wanted`, or more where every familiar row is answered; None where
+        nothing is. Where the walk stopped earlier, a bound computed at that point would profit from the luck
+        that carried it there.
     precision, answered : on the deciding rows; flattered a little, since they chose.
     rows : number of deciding rows.
     """
@@ -87,10 +91,10 @@ def choose(
     if found is None:
         return Choice(NEVER, wanted, delta, None, None, 0.0, n)
     count, hits = int(answered[found]), int(answered[found] - wrong[found])
-    bound = stats.clopper_pearson(hits, count, 1 - 2 * delta / len(STARTS)).low
-    return Choice(
-        float(GRID[found]), wanted, delta, max(bound, wanted), hits / max(count, 1), count / max(n, 1), n
-    )
+    bound = wanted
+    if found == 0:  # the end of the walk is not chosen by the rows
+        bound = max(bound, stats.clopper_pearson(hits, count, 1 - 2 * delta / len(STARTS)).low)
+    return Choice(float(GRID[found]), wanted, delta, bound, hits / max(count, 1), count / max(n, 1), n)
 
 
 def missed(said: np.ndarray, right: np.ndarray, classes: int, wanted: float) -> list[int]:

@@ -30,8 +30,9 @@ def datasheet(console: Console, body: Json) -> None:
     found = ", ".join(f"{count(n)} {BY.get(by, one_line(by, 20))}" for by, n in counts.items() if n)
     screen.line(screen.text("datasheet", "bold"), f" of version {one_line(body.get('version'), 20)}: {found}")
     screen.line(
-        f"from the records: {share(body.get('from_records'))} of the questions, in full or in part; "
-        f"nothing more to say: {share(body.get('complete'))}"
+        f"the records answer {share(body.get('in_full'))} of the questions in full, "
+        f"{share(body.get('from_records'))} with those in part; nothing more to say to "
+        f"{share(body.get('complete'))}"
     )
     screen.line()
     rows: list[list[str | Text]] = []

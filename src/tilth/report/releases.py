@@ -34,10 +34,8 @@ def release(console: Console, body: Json) -> None:
         screen.line(f"{metric} ", _span(measured.get("score"), measured.get("metric") == "log_loss"))
         screen.line("calibration error ", _span(measured.get("calibration")))
         if measured.get("precision"):
-            screen.line(
-                "answers ", _span(measured.get("answered")), " of the rows; right are ",
-                _span(measured.get("precision")),
-            )  # fmt: skip
+            screen.line("answers ", _span(measured.get("answered")), " of the rows")
+            screen.line("right ", _span(measured.get("precision")), " of the answers")
     screen.line(f"measured on {one_line(body.get('reported_on'), 200)}", style="dim")
     wanted = share(choice.get("wanted"))
     if choice.get("kept"):
@@ -72,18 +70,19 @@ def release(console: Console, body: Json) -> None:
 
 
 def _gates(screen: Screen, gates: list[Json]) -> None:
-    """Which gates passed; of the others, why and what to do."""
+    """Which gates passed and which were not checked; of those that fail, why and what to do."""
     passed = [one_line(g.get("name"), 60) for g in gates if g.get("state") == "pass"]
     if passed:
         screen.line(f"gates passed: {', '.join(passed)}")
     for gate in gates:
-        if gate.get("state") != "pass":
-            style = "bold red" if gate.get("state") == "fail" else ""
+        if gate.get("state") == "fail":
             screen.line(
-                screen.text(f"gate {one_line(gate.get('state'), 20)}: ", style),
-                screen.data(gate.get("name"), 60), ": ", screen.data(gate.get("why"), 300), ". ",
-                screen.data(gate.get("todo"), 300),
+                screen.text("gate failed: ", "bold red"), screen.data(gate.get("name"), 60), ": ",
+                screen.data(gate.get("why"), 300), ". ", screen.data(gate.get("todo"), 300),
             )  # fmt: skip
+    open_ = [one_line(g.get("name"), 60) for g in gates if g.get("state") not in ("pass", "fail")]
+    if open_:
+        screen.line(f"gates not checked, so not passed: {', '.join(open_)}; card.md says what each needs")
 
 
 def _span(value: Any, plain: bool = False) -> str:
@@ -94,16 +93,27 @@ def _span(value: Any, plain: bool = False) -> str:
     return f"{share(found.get('value'))} [{share(found.get('low'))}, {share(found.get('high'))}]"
 
 
+def _whole(value: Any) -> str:
+    """The same in whole percents: a class has too few rows for more, and a narrow screen no room."""
+    v, low, high = (100 * (number(mapping(value).get(k)) or 0.0) for k in ("value", "low", "high"))
+    return f"{v:.0f} % [{low:.0f}, {high:.0f}]"
+
+
 def _classes(screen: Screen, measured: Json) -> None:
     """The classes whose answers are least often right."""
     said = [p for p in items(measured.get("parts")) if p.get("kind") == "class" and p.get("precision")]
     said.sort(key=lambda p: number(mapping(p["precision"]).get("value")) or 0.0)
     if not said:
         return
+    few = f", the lowest {WORST} of {len(said)}" if len(said) > WORST else ""
     screen.line()
-    columns = [Col("weakest classes"), Col("rows", "num"), Col("answered", "num"), Col("right", "num")]
+    screen.line(
+        f"by class, how many of its rows are answered, and how many of the answers that say it are right{few} "
+        "(low by chance, too)"
+    )
+    columns = [Col("class"), Col("rows", "num"), Col("rows answered", "num"), Col("answers right", "num")]
     lines: list[list[str | Text]] = [
-        [screen.data(p.get("name"), 60), count(p.get("rows")), _span(p["answered"]), _span(p["precision"])]
+        [screen.data(p.get("name"), 60), count(p.get("rows")), _whole(p["answered"]), _whole(p["precision"])]
         for p in said[:WORST]
     ]
     screen.table(columns, lines)
