@@ -84,20 +84,11 @@ def predict_file(
     InputError : the file, or its column, cannot be used.
     BadRows : a row that cannot be read; nothing is written to a file.
     """
-    source = open_source(path, encoding=encoding, delimiter=delimiter)
-    if isinstance(out, Path) and out.exists() and out.samefile(path):
+    if isinstance(out, Path) and out.exists() and Path(path).exists() and out.samefile(path):
         raise InputError(f"{out} is the file that is read; choose another name for the answers with --out")
+    source = open_source(path, encoding=encoding, delimiter=delimiter)
     column = text or release.text
-    if column not in source.columns:
-        raise InputError(
-            f"{source.name} has no column {column!r}, which the release reads; "
-            f"{did_you_mean(column, source.columns)}its columns are {listed(source.columns)}. "
-            "Name the column with --text"
-        )
-    added = (*ADDED, "set") if sets is not None else ADDED
-    names = [n if n not in source.columns else f"predicted_{n}" for n in added]
-    if taken := [n for n in names if n in source.columns]:
-        raise InputError(f"{source.name} has a column {taken[0]!r} already; rename it")
+    names = _added(source, column, sets=sets is not None)
     run = _Run(release, source, column, names, sets, skip_bad, progress)
     columns = [*source.columns, *names]
     if isinstance(out, Path):
@@ -120,6 +111,21 @@ def predict_file(
         bad=run.bad,
         columns=names,
     )
+
+
+def _added(source: Source, column: str, *, sets: bool) -> list[str]:
+    """Names of the columns that are added; the file has the column that is read, and none of these."""
+    if column not in source.columns:
+        raise InputError(
+            f"{source.name} has no column {column!r}, which the release reads; "
+            f"{did_you_mean(column, source.columns)}its columns are {listed(source.columns)}. "
+            "Name the column with --text"
+        )
+    added = (*ADDED, "set") if sets else ADDED
+    names = [n if n not in source.columns else f"predicted_{n}" for n in added]
+    if taken := [n for n in names if n in source.columns]:
+        raise InputError(f"{source.name} has a column {taken[0]!r} already; rename it")
+    return names
 
 
 @dataclass

@@ -108,8 +108,8 @@ def _classes(screen: Screen, measured: Json) -> None:
     few = f", the lowest {WORST} of {len(said)}" if len(said) > WORST else ""
     screen.line()
     screen.line(
-        f"by class, how many of its rows are answered, and how many of the answers that say it are right{few} "
-        "(low by chance, too)"
+        "by class, how many of its rows are answered, and how many of the answers that say it are right"
+        f"{few} (low by chance, too)"
     )
     columns = [Col("class"), Col("rows", "num"), Col("rows answered", "num"), Col("answers right", "num")]
     lines: list[list[str | Text]] = [
