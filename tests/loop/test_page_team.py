@@ -124,6 +124,48 @@ def test_the_form_and_its_cookie(site: Site) -> None:
     assert client.get("/api/patches").status_code == 401
 
 
+def test_a_copy_of_a_cookie_is_worth_nothing_after_the_logout(site: Site, work: Path) -> None:
+    client, other = site.login(), site.login("Bén")
+    (value,) = client.cookies.values()
+    copy = {"Cookie": f"tilth-{PORT}={value}"}
+    stranger = site.client()
+    assert stranger.get("/api/patches", headers=copy).status_code == 200
+    client.post("/logout")
+    assert stranger.get("/api/patches", headers=copy).status_code == 401
+    assert other.get("/api/patches").status_code == 200
+    made = Team(allow_hosts=(NAME,), password_file=work / "people")
+    again, _ = application(site.project, token=TOKEN, port=PORT, team=made, clock=site.clock)
+    restarted = TestClient(again, base_url=HERE)
+    assert restarted.get("/api/patches", headers=copy).status_code == 401
+    ended = work / "p" / "data" / "session.ended"
+    before = ended.read_text()
+    stranger.post("/logout", headers={"Cookie": f"tilth-{PORT}={value[:-1]}0"})  # no login, nothing to keep
+    assert ended.read_text() == before
+    site.clock.now += 12 * 3600
+    site.login().post("/logout")
+    assert len(ended.read_text().splitlines()) == 1  # what is over anyway is forgotten
+
+
+def test_a_password_file_that_is_gone_lets_nobody_in(site: Site, work: Path) -> None:
+    client = site.login()
+    kept = (work / "people").read_bytes()
+    for text in (None, b"garbage\n"):
+        (work / "people").unlink(missing_ok=True)
+        if text is not None:
+            (work / "people").write_bytes(text)
+        for answer in (
+            client.get("/api/patches"),
+            site.client().post("/login", data={"name": "Ana", "password": SECRET}),
+        ):
+            assert (answer.status_code, "password file" in answer.text, "people" in answer.text) == (
+                503,
+                True,
+                False,
+            )
+    (work / "people").write_bytes(kept)
+    assert client.get("/api/patches").status_code == 200
+
+
 def test_a_login_ends(site: Site, work: Path) -> None:
     client = site.login()
     assert client.get("/api/patches").status_code == 200

@@ -9,7 +9,16 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from tilth.errors import InputError
-from tilth.review.guard import HOSTS, Entrance, LoginEntrance, OwnerEntrance, People, ProxyEntrance, key_in
+from tilth.review.guard import (
+    HOSTS,
+    Ended,
+    Entrance,
+    LoginEntrance,
+    OwnerEntrance,
+    People,
+    ProxyEntrance,
+    key_in,
+)
 
 __all__ = ["Team"]
 
@@ -84,7 +93,8 @@ class Team:
         if self.proxy_header:
             return ProxyEntrance(self.proxy_header, self.proxy_from)
         if self.password_file:
-            return LoginEntrance(People(self.password_file), key_in(folder), port, clock)
+            ended = Ended(folder / "data" / "session.ended", clock)
+            return LoginEntrance(People(self.password_file), key_in(folder), ended, port, clock)
         return OwnerEntrance(token, port)
 
     def address(self, port: int, token: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tilth.review.guard.asgi import WHO, App
 from tilth.review.guard.door import HOSTS, Entrance, Guard, OwnerEntrance
-from tilth.review.guard.login import LoginEntrance, key_in
+from tilth.review.guard.login import Ended, LoginEntrance, key_in
 from tilth.review.guard.passwords import People
 from tilth.review.guard.proxy import ProxyEntrance
 
 __all__ = [
-    "HOSTS", "WHO", "App", "Entrance", "Guard", "LoginEntrance", "OwnerEntrance", "People", "ProxyEntrance",
-    "key_in",
+    "HOSTS", "WHO", "App", "Ended", "Entrance", "Guard", "LoginEntrance", "OwnerEntrance", "People",
+    "ProxyEntrance", "key_in",
 ]  # fmt: skip

@@ -7,10 +7,12 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -21,7 +23,7 @@ from tilth.review.guard.asgi import Message, Receive, Send, body_of, plain, repl
 from tilth.review.guard.door import cookies
 from tilth.review.guard.passwords import People
 
-__all__ = ["Attempts", "LoginEntrance", "key_in"]
+__all__ = ["Attempts", "Ended", "LoginEntrance", "key_in"]
 
 HOURS = 12
 """After so long a login ends."""
@@ -88,6 +90,31 @@ class Attempts:
             self._failed.pop(key, None)
 
 
+class Ended:
+    """Logins that their people ended: a cookie that somebody has a copy of is worth nothing afterwards.
+
+    Parameters
+    ----------
+    path : where they are kept, so that a restart of the server revives none.
+    clock : seconds since 1970.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self.path, self.clock = path, clock
+        lines = (x.split() for x in path.read_text("ascii").splitlines()) if path.exists() else ()
+        self._until = {x[0]: int(x[1]) for x in lines if len(x) == 2 and x[1].isdecimal()}
+
+    def __contains__(self, mac: str) -> bool:
+        return mac in self._until
+
+    def add(self, mac: str, until: int) -> None:
+        """End a login that would last until then; those that are over by now are forgotten."""
+        now = self.clock()
+        self._until = {m: u for m, u in self._until.items() if u > now} | {mac: until}
+        with suppress(OSError):  # a full disk: then it holds until the server is started again
+            self.path.write_text("".join(f"{m} {u}\n" for m, u in self._until.items()), "ascii")
+
+
 class LoginEntrance:
     """People with a password.
 
@@ -95,12 +122,15 @@ class LoginEntrance:
     ----------
     people : the password file.
     key : by which logins are signed.
+    ended : logins that are over before their time.
     port : it listens on; part of the cookie's name and of what is signed.
     clock : seconds since 1970.
     """
 
-    def __init__(self, people: People, key: bytes, port: int, clock: Callable[[], float]) -> None:
-        self.people, self.key, self.port, self.clock = people, key, port, clock
+    def __init__(
+        self, people: People, key: bytes, ended: Ended, port: int, clock: Callable[[], float]
+    ) -> None:
+        self.people, self.key, self.ended, self.port, self.clock = people, key, ended, port, clock
         self.cookie = f"tilth-{port}"
         self.attempts = Attempts(clock)
         self._at_once = asyncio.Semaphore(2)  # each guess takes 32 MiB
@@ -109,8 +139,16 @@ class LoginEntrance:
         self, scope: Message, heads: dict[str, list[str]], receive: Receive, send: Send
     ) -> str | None:
         """Let in who has logged in; the form is answered here."""
+        try:
+            self.people.lines()
+        except InputError as error:  # somebody edits it: nobody gets in, and the terminal shows why
+            logging.getLogger("tilth.review").error("%s", error)
+            await plain(send, 503, "The password file cannot be read; ask whoever started the server.")
+            return None
         path, method = scope["path"], scope["method"]
         if path == "/logout" and method == "POST":
+            for _, until, mac in self._logins(heads):
+                self.ended.add(mac, until)
             await self._go(send, "/login", "", 0, heads)
         elif path == "/login" and method == "POST":
             await self._login(scope, heads, receive, send)
@@ -177,6 +215,10 @@ class LoginEntrance:
         return hmac.new(self.key, told.encode(), hashlib.sha256).hexdigest()
 
     def _who(self, heads: dict[str, list[str]]) -> str | None:
+        return next((name for name, _, _ in self._logins(heads)), None)
+
+    def _logins(self, heads: dict[str, list[str]]) -> Iterator[tuple[str, int, str]]:
+        """Name, end and signature of each login that counts."""
         for value in cookies(heads, self.cookie):
             try:
                 who, until, mac = value.split(".")
@@ -185,10 +227,9 @@ class LoginEntrance:
                     continue
             except (ValueError, binascii.Error):
                 continue
-            right = hmac.compare_digest(mac, self._mac(name, int(until)))
+            right = hmac.compare_digest(mac, self._mac(name, int(until))) and mac not in self.ended
             if right and int(until) > self.clock() and name in self.people.lines():
-                return name
-        return None
+                yield name, int(until), mac
 
 
 async def _form(
