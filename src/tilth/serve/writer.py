@@ -127,7 +127,7 @@ class Writer(threading.Thread):
         except TilthError as error:
             problem, receipts, more = error, [error] * len(said), False
             self.problem = str(error)
-            self._again(answers, escalate)
+            then += self._again(answers, escalate)
         except Exception as error:  # a fault of ours: say so to those who wait, and go on with the next
             problem = ProjectError(f"the state could not be written: {type(error).__name__}: {error}")
             receipts, self.problem = [problem] * len(said), str(problem)
@@ -148,12 +148,21 @@ class Writer(threading.Thread):
             return False
         return more
 
-    def _again(self, answers: list[Answered], escalate: list[str]) -> None:
-        """Keep what could not be written for the next commit, as far as there is room."""
+    def _again(
+        self, answers: list[Answered], escalate: list[str]
+    ) -> list[Callable[[TilthError | None], None]]:
+        """Keep what could not be written for the next commit, as far as there is room.
+
+        Returns
+        -------
+        Who waits behind the answers that are not written yet: the next commit may fail as well.
+        """
         with self._lock:
             room = max(MOST - len(self._answers), 0)
             self.dropped += max(len(answers) - room, 0)
             self._answers = answers[:room] + self._answers
             # a question about an answer that was given up cannot be asked
             lost = {a.id for a in answers[room:]}
-            self._escalate = [i for i in escalate if i not in lost] + self._escalate
+            self._escalate = [i for i in escalate + self._escalate if i not in lost]
+            waiting, self._then = self._then, []
+        return waiting

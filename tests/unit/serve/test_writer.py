@@ -135,6 +135,23 @@ def test_what_waits_for_a_full_disk_is_bounded(made, monkeypatch):
     assert len(state.escalations("open")) == len(list(state.answers())) == 10
 
 
+def test_nobody_waits_for_a_full_disk(made, monkeypatch):
+    writer, loop, _, state = made
+
+    def full(*_):
+        raise ProjectError("is the disk full?")
+
+    monkeypatch.setattr(state, "write", full)
+    told = []
+    writer.answered([replace(ANSWER, id=f"{i:032x}") for i in range(9_000)])
+    writer.escalated([replace(ANSWER, id="f" * 32)], told.append)
+    writer.flush(told.append)
+    writer.start()
+    while len(told) < 2:
+        loop.wait()
+    assert all(isinstance(problem, ProjectError) for problem in told)
+
+
 def test_a_question_behind_many_answers_has_its_time(made):
     writer, _, _, state = made
     some = [replace(ANSWER, id=f"{i:032x}") for i in range(5_000)]
