@@ -205,6 +205,10 @@ def judge(ws: Workspace, said: Sequence[Said], reviewer: str, rows: Snapshot, tr
     return out
 
 
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
 def relabel(ws: Workspace, *, rate: float | None, revises: str) -> Relabelling:
     """A proposed patch of verdicts, and of further rows at a false-discovery rate; see `Project.relabel`."""
     if rate is not None and not 0 < rate < 1:
@@ -281,8 +285,8 @@ def _proposed(
 ) -> PatchInfo:
     """The ops as a patch on record, with what is known about it."""
     bulk = len(ops) - decided
-    parts = [f"{decided} rows as reviewers decided"] if decided else []
-    parts += [f"{bulk} rows at a false-discovery rate of {rate:g}"] if bulk else []
+    parts = [f"{_rows(decided)} as reviewers decided"] if decided else []
+    parts += [f"{_rows(bulk)} at a false-discovery rate of {rate:g}"] if bulk else []
     reason = f"{trust.wrong.verdicts} verdicts" if trust.wrong.verdicts else "no verdicts: by the prior alone"
     if bulk and estimate:
         reason += f"; of the {bulk} about {estimate.value:.1%} wrong, at most {estimate.high:.1%}"

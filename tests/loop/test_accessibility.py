@@ -12,6 +12,8 @@ import pytest
 from browser_kit import Tab, browser, chromium
 from loop_kit import js, lines, tilth, write
 from page_kit import Server
+from reviewer_kit import PASSWORD
+from reviewer_kit import Server as Team
 
 pytest.importorskip("fastapi", reason="the extra `review` is not installed")
 
@@ -124,6 +126,45 @@ def test_no_page_breaks_a_rule(site: SimpleNamespace) -> None:
                 broken[path, "dark" if dark else "light"] = found
     assert broken == {}
     assert [f for f in site.tab.faults() if "404" not in f] == []  # "/patches/none" is asked for on purpose
+
+
+def test_the_login_breaks_no_rule_either(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", lines(100, seed=1))
+    js("ingest", "train.csv", "--project", "p", cwd=tmp_path)
+    server = Team(tmp_path, ["Ana"])
+    try:
+        server.start()
+        base = f"http://127.0.0.1:{server.port}"
+        with browser(tmp_path) as window:
+            tab = window.tab()
+            for path in ("/patches", "/login?next=x"):
+                for width, zoom, dark in ((1200, 1.0, False), (400, 1.0, True), (1200, 2.0, False)):
+                    look(tab, width, zoom=zoom, dark=dark)
+                    tab.open(base + path)
+                    tab.wait("document.querySelector('form[action=\"/login\"]') !== null")
+                    assert violations(tab) == []
+                    assert tab.js("document.documentElement.scrollWidth <= window.innerWidth")
+            enter(tab, "wrong")
+            tab.wait("document.querySelector('[role=alert]') !== null", 60)
+            assert violations(tab) == []
+            assert tab.js("document.activeElement.id") == "password"
+            enter(tab, PASSWORD)
+            tab.wait("document.querySelector('.whoami') !== null", 60)
+            tab.open(base + "/decide")
+            tab.wait("!document.getElementById('desk').hidden", 120)
+            assert tab.js("document.getElementById('name').value") == "Ana"
+            assert tab.js("document.getElementById('name').readOnly")  # nobody acts in another's name
+            assert violations(tab) == []
+            tab.js("document.querySelector('.whoami button').click()")
+            tab.wait("location.pathname === '/login' && document.readyState === 'complete'")
+    finally:
+        server.kill()
+
+
+def enter(tab: Tab, password: str) -> None:
+    tab.js("document.getElementById('name').value = 'Ana'; document.getElementById('password').focus()")
+    tab.type(password)
+    tab.key("Enter")
 
 
 def test_no_page_is_wider_than_a_narrow_window(site: SimpleNamespace) -> None:
