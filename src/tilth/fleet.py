@@ -130,7 +130,7 @@ def _over(folder: Path, clock: Callable[[], str], progress: Progress | None) -> 
     """List, after working on each project where `progress` is given."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the folder that holds the projects")
-    found = list(_projects(folder, DEPTH))
+    found = list(_projects(folder, DEPTH, set()))
     if not found:
         raise NotFound(f"no project (no {FILE}) in {folder} or {DEPTH} folders below it")
     members = []
@@ -146,8 +146,15 @@ def _over(folder: Path, clock: Callable[[], str], progress: Progress | None) -> 
     return Fleet(str(folder), tuple(members), counts)
 
 
-def _projects(folder: Path, depth: int) -> Iterator[Path]:
-    """Folders that hold a tilth.toml, in order of their names; nothing is looked for inside a project."""
+def _projects(folder: Path, depth: int, seen: set[Path]) -> Iterator[Path]:
+    """Folders that hold a tilth.toml, in order of their names; nothing is looked for inside a project.
+
+    A folder that links lead to twice, or that leads back to itself, is `seen` once.
+    """
+    real = folder.resolve()
+    if real in seen:
+        return
+    seen.add(real)
     if (folder / FILE).is_file():
         yield folder
         return
@@ -158,7 +165,7 @@ def _projects(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:  # a folder that may not be read holds no project of ours
         return
     for path in below:
-        yield from _projects(path, depth - 1)
+        yield from _projects(path, depth - 1, seen)
 
 
 def _member(path: Path, name: str, clock: Callable[[], str], *, work: bool) -> Member:

@@ -81,6 +81,16 @@ def test_staleness_and_a_release_that_is_behind(work: Path) -> None:
     assert next(m for m in fleet(work).members if m.folder == "calm").behind
 
 
+def test_a_project_behind_two_links_is_one(work: Path, tmp_path: Path) -> None:
+    shutil.copytree(work / "calm", tmp_path / "apart" / "calm")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("again", "calm"):
+        (folder / name).symlink_to(tmp_path / "apart" / "calm")
+    (folder / "up").symlink_to(folder)
+    assert [m.folder for m in fleet(folder).members] == ["again"]
+
+
 def test_a_folder_without_projects(tmp_path: Path) -> None:
     assert "no project" in tilth("fleet", tmp_path, cwd=tmp_path).err
     assert "is no folder" in tilth("fleet", tmp_path / "x", cwd=tmp_path).err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ from serve_kit import Client, admin, fake_bundle, load_fake, serving
 from tilth.errors import InputError, ProjectBusy, Refused
 from tilth.serve.arms import Asked
 from tilth.serve.batching import Queue
+from tilth.serve.compare import counts
 from tilth.serve.experiment import collect, experiments
 from tilth.serve.metrics import Metrics
 from tilth.serve.protocol import Limits
@@ -320,6 +322,43 @@ def test_an_error_of_the_model_is_no_end(tmp_path: Path) -> None:
         assert "break" not in body["message"]
         assert client.post("/predict", {"text": "a"})[0] == 200
     assert "ValueError" in "".join(lines)
+
+
+def test_tokens_may_come_by_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("shop shop-token-that-is-long\n",), daemon=True)
+    writer.start()
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")], tokens=pipe) as (_, address):
+        assert Client(address, "shop-token-that-is-long").post("/predict", {"text": "a"})[0] == 200
+
+
+def test_many_who_compare_cost_one_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def slow(state: State) -> dict[str, Any]:
+        calls.append(1)
+        time.sleep(0.5)
+        return counts(state)
+
+    monkeypatch.setattr("tilth.serve.app.counts", slow)
+    with serving(tmp_path, [fake_bundle(tmp_path, "x")]) as (_, address):
+        found: list[int] = []
+        ask = [
+            threading.Thread(target=lambda: found.append(Client(address).get("/ab")[0])) for _ in range(20)
+        ]
+        for thread in ask:
+            thread.start()
+        time.sleep(0.1)
+        began = time.perf_counter()
+        assert Client(address).get("/answers/none")[0] == 404
+        assert time.perf_counter() - began < 0.4
+        for thread in ask:
+            thread.join()
+        assert found == [200] * 20
+        assert len(calls) <= 2
+        assert Client(address).get("/ab")[0] == 200
+        assert len(calls) <= 3
 
 
 def test_two_clients_do_not_see_each_other(tmp_path: Path) -> None:

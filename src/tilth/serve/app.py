@@ -49,6 +49,7 @@ class App:
         self.draining = False
         self.connections: Callable[[], int] = lambda: 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.comparing: asyncio.Task[dict[str, Any]] | None = None
         self.routes: dict[str, dict[str, Callable[[Exchange, str], None]]] = {
             "/predict": {"POST": self.predict},
             "/feedback": {"POST": self.feedback},
@@ -291,7 +292,10 @@ class App:
         self._task(exchange, self._compare(exchange))
 
     async def _compare(self, exchange: Exchange) -> None:
-        exchange.json(200, await asyncio.to_thread(counts, self.state))
+        # one at a time, for all who ask meanwhile: it reads every answer, and the threads are few
+        if self.comparing is None or self.comparing.done():
+            self.comparing = self.loop.create_task(asyncio.to_thread(counts, self.state))
+        exchange.json(200, await asyncio.shield(self.comparing))
 
     # how it fares
 

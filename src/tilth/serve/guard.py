@@ -12,7 +12,7 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tilth.errors import InputError, Refused
@@ -63,6 +63,10 @@ class Guard:
         if method == "POST" and not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
             return 415, "send the body as application/json"
         return name or ""
+
+    def with_admin(self, token: str) -> Guard:
+        """The same guard that knows the token of the admin as well."""
+        return replace(self, tokens={**self.tokens, hashlib.sha256(token.encode()).digest(): ADMIN})
 
     def _known(self, given: bytes) -> str | None:
         kind, _, secret = given.partition(b" ")
@@ -141,8 +145,8 @@ def admin_token(folder: Path) -> str:
     return token
 
 
-def guard(host: str, tokens: Path | None, admin: str) -> Guard:
-    """The guard of an address.
+def guard(host: str, tokens: Path | None) -> Guard:
+    """The guard of an address, before there is an admin.
 
     Raises
     ------
@@ -155,5 +159,4 @@ def guard(host: str, tokens: Path | None, admin: str) -> Guard:
             "line; or listen on 127.0.0.1"
         )
     known = {} if tokens is None else tokens_in(tokens)
-    known[hashlib.sha256(admin.encode()).digest()] = ADMIN
     return Guard(known, needed=tokens is not None, local=local)

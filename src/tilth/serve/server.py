@@ -19,7 +19,7 @@ from tilth.serve.access import AccessLog
 from tilth.serve.app import App
 from tilth.serve.arms import Asked, Model
 from tilth.serve.batching import Batcher
-from tilth.serve.guard import admin_token, guard
+from tilth.serve.guard import Guard, admin_token, guard
 from tilth.serve.metrics import Metrics
 from tilth.serve.protocol import Connection, Room
 from tilth.serve.settings import Settings
@@ -109,16 +109,19 @@ class Server:
         """Serve until `stop` or a signal."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         settings = self.settings
-        guard(settings.host, settings.tokens, "")  # refuse before anything is made or loaded
+        # refuse before anything is made or loaded; the tokens are read once, since they may come by a pipe
+        door = guard(settings.host, settings.tokens)
         state = State.open(settings.state, create=True)
         with contextlib.ExitStack() as stack:
             stack.callback(state.close)
             stack.enter_context(_alone(settings.state))
             reader = State.open(settings.state)
             stack.callback(reader.close)
-            await self._serve(state, reader, started)
+            await self._serve(state, reader, door, started)
 
-    async def _serve(self, state: State, reader: State, started: Callable[[str, str], None]) -> None:
+    async def _serve(
+        self, state: State, reader: State, known: Guard, started: Callable[[str, str], None]
+    ) -> None:
         assert self._loop is not None
         assert self._stop is not None
         settings, loop, stop = self.settings, self._loop, self._stop
@@ -127,10 +130,10 @@ class Server:
         for arm in present.arms:
             batcher.learn(arm)
         stage = Stage(present, load=self.load, state=state, batcher=batcher)
-        admin = admin_token(settings.state)
+        known = known.with_admin(admin_token(settings.state))
         writer = Writer(state, loop.call_soon_threadsafe, lambda s: self.metrics.observe("commit_seconds", s))
         app = App(
-            settings, stage=stage, guard=guard(settings.host, settings.tokens, admin), batcher=batcher,
+            settings, stage=stage, guard=known, batcher=batcher,
             writer=writer, state=reader, metrics=self.metrics, log=self.log, loop=loop,
         )  # fmt: skip
         app.connections = lambda: len(self.room.members)

@@ -26,7 +26,7 @@ def bearer(token):
 
 
 def test_on_loopback_no_token_is_needed_but_the_right_host():
-    found = guard("127.0.0.1", None, "s" * 20)
+    found = guard("127.0.0.1", None).with_admin("s" * 20)
     assert found.client("POST", "/predict", HOST) == ""
     for host in (b"localhost", b"[::1]:8500", b"LOCALHOST:1"):
         assert found.client("GET", "/metrics", {b"host": host}) == ""
@@ -35,7 +35,7 @@ def test_on_loopback_no_token_is_needed_but_the_right_host():
 
 
 def test_pages_of_other_sites_are_refused():
-    found = guard("127.0.0.1", None, "s" * 20)
+    found = guard("127.0.0.1", None).with_admin("s" * 20)
     assert found.client("POST", "/feedback", {**HOST, b"origin": b"http://127.0.0.1:8500"}) == ""
     assert found.client("POST", "/feedback", {**HOST, b"origin": b"http://evil.example"})[0] == 403
     assert found.client("POST", "/feedback", {**HOST, b"origin": b"null"})[0] == 403
@@ -45,17 +45,17 @@ def test_pages_of_other_sites_are_refused():
 
 def test_only_the_admin_changes_what_is_served(tokens):
     for where in (None, tokens):
-        found = guard("127.0.0.1", where, "s" * 20)
+        found = guard("127.0.0.1", where).with_admin("s" * 20)
         assert found.client("POST", "/admin/releases", bearer("s" * 20)) == "admin"
         assert found.client("POST", "/admin/releases", bearer("t" * 20))[0] == 401
     assert found.client("POST", "/admin/rollback", bearer(TOKEN))[0] == 403
-    assert guard("127.0.0.1", None, "s" * 20).client("POST", "/admin/rollback", HOST)[0] == 403
+    assert guard("127.0.0.1", None).with_admin("s" * 20).client("POST", "/admin/rollback", HOST)[0] == 403
 
 
 def test_where_others_reach_it_tokens_are_needed(tokens):
     with pytest.raises(Refused, match="--tokens"):
-        guard("0.0.0.0", None, "s" * 20)
-    found = guard("0.0.0.0", tokens, "s" * 20)
+        guard("0.0.0.0", None)
+    found = guard("0.0.0.0", tokens).with_admin("s" * 20)
     assert found.client("POST", "/predict", bearer(TOKEN)) == "shop"
     assert found.client("POST", "/predict", {**bearer(TOKEN), b"host": b"serve.example"}) == "shop"
     assert found.client("POST", "/predict", HOST)[0] == 401
@@ -76,15 +76,15 @@ def test_a_file_of_tokens_is_checked(tmp_path):
     ):
         path.write_text(text)
         with pytest.raises(InputError):
-            guard("127.0.0.1", path, "s" * 20)
+            guard("127.0.0.1", path)
     with pytest.raises(InputError, match="cannot read"):
-        guard("127.0.0.1", tmp_path / "nothing", "s" * 20)
+        guard("127.0.0.1", tmp_path / "nothing")
 
 
 def test_a_token_with_a_hash_in_it_is_whole(tmp_path):
     path = tmp_path / "tokens"
     path.write_text(f"# ours\nshop {TOKEN}#1 # until May\n")
-    found = guard("0.0.0.0", path, "s" * 20)
+    found = guard("0.0.0.0", path).with_admin("s" * 20)
     assert found.client("GET", "/metrics", bearer(f"{TOKEN}#1")) == "shop"
     assert found.client("GET", "/metrics", bearer(TOKEN))[0] == 401
 
