@@ -41,6 +41,28 @@ def work(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
+@pytest.fixture(scope="module")
+def again(made: Path) -> dict[str, Any]:
+    """What was made again from the project of `made`, by the facts that were asked for."""
+    return {}
+
+
+@pytest.fixture
+def made_once(again: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the bundle is harmed and never the project, so that the same release is made again once."""
+    from tilth.release import again as module
+
+    real = module.made_again
+
+    def kept(project: Path, facts: Any) -> Any:
+        key = json.dumps(facts, sort_keys=True)
+        if key not in again:
+            again[key] = real(project, facts)
+        return again[key]
+
+    monkeypatch.setattr(module, "made_again", kept)
+
+
 def bundle(work: Path) -> Path:
     return work / BUNDLE
 
@@ -334,8 +356,9 @@ DEEP = {_weights, _byte}
 
 
 @pytest.mark.parametrize("harm", HARM, ids=lambda h: h.__name__.strip("_"))
+@pytest.mark.usefixtures("made_once")
 def test_tampering_is_seen(work: Path, harm: Callable[[Path], None]) -> None:
-    id = json.loads(good("verify", BUNDLE, *P, "--json", cwd=work).out)["id"]
+    id = hashlib.sha256((bundle(work) / "manifest.json").read_bytes()).hexdigest()[:16]
     harm(bundle(work))
     if harm is not _threshold:  # the manifest has no digest but the id
         assert tilth("verify", BUNDLE, cwd=work).code == 4
@@ -446,23 +469,22 @@ def toml(work: Path, **changes: str) -> None:
     path.write_text(text, "utf-8")
 
 
-REFUSED: list[tuple[str, dict[str, str], str]] = [
-    ("goal", {"target": "0.99"}, "see what would bring most"),
-    ("licences", {"licence": '"CC-BY-NC-4.0"'}, "forbids commercial use"),
-    ("licences", {"expires": '"2020-01-01"'}, "may be used until 2020-01-01 only"),
-    ("licences", {"licences": '"MIT"'}, "does not name"),
-    ("consent", {"consent": '"refused"'}, "refused"),
-    ("size", {"megabytes": "0.001"}, "more than the ceiling"),
-    ("latency", {"milliseconds": "0.000001"}, "more than the ceiling"),
-    ("size", {"require": '"size"'}, "asks for it"),
-]
+REFUSED: list[tuple[dict[str, str], dict[str, str]]] = [
+    (
+        {"target": "0.99", "licence": '"CC-BY-NC-4.0"', "consent": '"refused"', "megabytes": "0.001",
+         "milliseconds": "0.000001"},
+        {"goal": "see what would bring most", "licences": "forbids commercial use", "consent": "refused",
+         "size": "more than the ceiling", "latency": "more than the ceiling"},
+    ),
+    ({"expires": '"2020-01-01"'}, {"licences": "may be used until 2020-01-01 only"}),
+    ({"licences": '"MIT"', "require": '"size"'}, {"licences": "does not name", "size": "asks for it"}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("gate", "changes", "why"), REFUSED, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize(("changes", "refused"), REFUSED, ids=lambda x: ",".join(x))
 def test_a_failed_gate_refuses_and_writes_nothing(
-    work: Path, gate: str, changes: dict[str, str], why: str
+    work: Path, changes: dict[str, str], refused: dict[str, str]
 ) -> None:
-    changes = dict(changes)
     if "expires" in changes:
         path = work / "p" / "tilth.toml"
         path.write_text(
@@ -472,16 +494,22 @@ def test_a_failed_gate_refuses_and_writes_nothing(
     before = (bundle(work) / "manifest.json").read_bytes()
     run = tilth("release", "--precision", "0.8", *P, cwd=work)
     assert run.code == 1
-    assert f"{gate}:" in run.err
-    assert why in " ".join(run.err.split())
+    told = " ".join(run.err.split())
+    for gate, why in refused.items():
+        assert f"{gate}:" in told
+        assert why in told.split(f"{gate}:")[1]
     assert (bundle(work) / "manifest.json").read_bytes() == before
+
+
+def test_a_person_may_release_all_the_same_and_the_card_says_why(work: Path) -> None:
+    toml(work, consent='"refused"', megabytes="0.001")
     body = js("release", "--precision", "0.8", "--force", "a pilot", *P, cwd=work)
-    assert {g["name"]: g["state"] for g in body["gates"]}[gate] == "fail"
     card = (bundle(work) / "card.md").read_text("utf-8")
     assert "| released against failed gates | a pilot |" in card
-    assert f"| `{gate}` | FAILED |" in card
-    if gate != "latency":  # what is measured anew each time may not fail twice
-        assert tilth("verify", BUNDLE, *P, cwd=work).code == 0
+    for gate in ("consent", "size"):
+        assert {g["name"]: g["state"] for g in body["gates"]}[gate] == "fail"
+        assert f"| `{gate}` | FAILED |" in card
+    assert tilth("verify", BUNDLE, *P, cwd=work).code == 0
 
 
 def test_floors_are_gates_of_their_own(work: Path) -> None:
@@ -586,7 +614,7 @@ def test_a_bundle_of_rubbish_is_refused_without_a_crash(work: Path) -> None:
         whole = (bundle(work) / name).read_text("utf-8")
         manifest = (bundle(work) / "manifest.json").read_text("utf-8")
         body = json.loads(whole)
-        for path in rng.sample(list(_places(body)), 20):
+        for path in rng.sample(list(_places(body)), 12):
             again = json.loads(whole)
             at = again
             for key in path[:-1]:

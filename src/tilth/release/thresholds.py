@@ -2,10 +2,10 @@
 
 Learn then Test: for each probability of a fixed grid the hypothesis "fewer than the wanted share of the
 answers from here on is right" is tested by the exact binomial test, along the grid from high to low, until
-one is not rejected. For any model that does not depend on these rows, with probability 1 - delta the precision
-at the chosen threshold is at least the wanted one, on rows like them. The temperature and the limit of
-familiarity are chosen on the same rows; in simulation (tests/unit/test_thresholds.py) the promise holds all
-the same.
+one is not rejected. For any model that does not depend on these rows, with probability 1 - delta the
+precision at the chosen threshold is at least the wanted one, on rows like them. Temperature and limit of
+familiarity are chosen on the same rows; that the promise holds all the same is shown by simulation
+(tests/unit/test_thresholds.py), not by proof.
 
 References
 ----------
