@@ -175,6 +175,8 @@ def test_without_evaluation_rows_train_decides_and_nothing_is_reported(work: Pat
     toml = work / "q" / "tilth.toml"
     body = js("release", "--precision", "0.6", "--project", "q", cwd=work)
     assert "held out in turn" in body["decided_on"]
+    card = (work / "q" / "releases" / "q" / "card.md").read_text("utf-8")
+    assert "held-out rows of train chose the threshold" in card
     assert body["measured"]["rows"] <= 60
     assert body["choice"]["rows"] == body["rows"] == 240
     assert toml.is_file()
@@ -364,3 +366,13 @@ def test_the_summary_is_whole_on_a_narrow_screen(work: Path) -> None:
     assert all(line.split()[0] in CLASSES for line in shown)
     assert "gates not checked, so not passed: " in " ".join(text.split())
     assert len(text.splitlines()) <= 30
+
+
+def test_the_card_names_classes_that_break_the_promise(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promise on average can be broken for one class: whoever reads the card has to know."""
+    monkeypatch.setattr("tilth.release.build.missed", lambda *args: [1])
+    body = js("release", "--precision", "0.6", "--project", "p", "--name", "m", cwd=work)
+    assert body["missed"] == ["cards"]
+    card = (work / "p" / "releases" / "m" / "card.md").read_text("utf-8")
+    assert "less often right than wanted, by more than chance: `cards`" in card
+    assert "held-out rows of train" not in card

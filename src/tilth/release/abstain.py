@@ -15,7 +15,7 @@ import numpy as np
 
 from tilth.release.forward import Seen
 
-__all__ = ["OUTSIDE", "REASONS", "UNLIKE", "UNSURE", "Abstention", "familiarity", "softmax"]
+__all__ = ["OUTSIDE", "REASONS", "UNLIKE", "UNSURE", "Abstention", "familiarity", "judged", "softmax"]
 
 UNSURE, UNLIKE, OUTSIDE = 1, 2, 3
 REASONS: tuple[str | None, ...] = (None, "unsure", "unlike", "outside")
@@ -73,3 +73,13 @@ class Abstention:
         out[strange] = OUTSIDE
         out[strange & (known < self.known)] = UNLIKE
         return out
+
+
+def judged(seen: Seen, temperature: float, limits: Abstention) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Calibrated (n, k) probabilities, (n,) familiarity, and (n,) number of the reason, 0 where answered.
+
+    Release and evaluation both call this, so that what is reported is what will be answered.
+    """
+    p = softmax(seen.logits * np.float32(temperature))
+    familiar = familiarity(seen)
+    return p, familiar, limits.reasons(p.max(axis=1, initial=0.0), familiar, seen.known)

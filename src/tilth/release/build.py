@@ -24,7 +24,7 @@ from tilth.copies import find_copies
 from tilth.data import Snapshot
 from tilth.errors import InputError, Refused
 from tilth.release import export
-from tilth.release.abstain import familiarity, softmax
+from tilth.release.abstain import judged
 from tilth.release.bundle import FORMAT, MANIFEST, VERSION
 from tilth.release.claims import Facts
 from tilth.release.decide import Decided, Deciding, decide
@@ -332,10 +332,7 @@ def _report(ws: Workspace, fitted: Fitted, decided: Decided, rows: _Rows) -> _Re
 
 def _answers(seen: Seen, decided: Decided) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probabilities, numbers of reasons, and which rows are unlike what was learned."""
-    p = softmax(seen.logits * np.float32(decided.calibration.temperature))
-    familiar = familiarity(seen)
-    best = p.max(axis=1, initial=0.0)
-    reasons = decided.abstention.reasons(best, familiar, seen.known)
+    p, familiar, reasons = judged(seen, decided.calibration.temperature, decided.abstention)
     return p, reasons, familiar < decided.abstention.familiar
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tilth.errors import InputError
-from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, familiarity, softmax
+from tilth.release.abstain import OUTSIDE, REASONS, UNLIKE, UNSURE, Abstention, judged
 from tilth.release.evidence import Evidence
 from tilth.release.forward import Embed, Model, Seen, array, pieces
 
@@ -197,12 +197,9 @@ class Release:
         return self._model.run_many(texts).logits
 
     def _scored(self, seen: Seen) -> Scores:
-        p = softmax(seen.logits * self._temperature)
+        p, familiar, reasons = judged(seen, float(self._temperature), self._abstention)
         best = p.argmax(axis=1)
-        sure = p[np.arange(len(p)), best]
-        familiar = familiarity(seen)
-        reasons = self._abstention.reasons(sure, familiar, seen.known)
-        return Scores(p, best, sure, familiar, seen.known, reasons)
+        return Scores(p, best, p[np.arange(len(p)), best], familiar, seen.known, reasons)
 
     def warm(self) -> None:
         """Do now what the first answers would have to do."""

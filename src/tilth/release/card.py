@@ -14,7 +14,7 @@ from tilth.release.claims import Claim, interval_claim
 from tilth.release.gates import Gate, Gates, State
 from tilth.release.measured import Part
 from tilth.release.prose import Block, Code, Inline, List, Page, Paragraph, Prose, Quote, Section, Table, said
-from tilth.release.replies import joined, listed
+from tilth.release.replies import annotators, joined, listed
 from tilth.stats import Interval
 
 __all__ = ["card"]
@@ -362,20 +362,7 @@ def _patches(book: Book) -> list[Block]:
 
 
 def _people(book: Book) -> list[Block]:
-    names, votes = book.judgements
-    points: list[Prose] = []
-    if names:
-        points.append(
-            [
-                "annotators: ",
-                *listed(names),
-                ", ",
-                book.rows("judgements", votes),
-                " judgements",
-            ]
-        )
-    else:
-        points.append(["annotators: no judgements are on record"])
+    points = annotators(book) or [["annotators: no judgements are on record"]]
     counts = book.verdict_counts()
     if not counts:
         return [List([*points, ["reviewers: no verdict is on record"]])]

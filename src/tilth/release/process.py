@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tilth import __version__
 from tilth.release.book import WORDS, Book
 from tilth.release.prose import Code, Inline, List, Prose
-from tilth.release.replies import Builder, Reply, joined, listed, say
+from tilth.release.replies import Builder, Reply, annotators, joined, say
 
 __all__ = ["REPLIES"]
 
@@ -68,18 +68,7 @@ def _sampling(book: Book) -> Reply:
 
 
 def _collectors(book: Book) -> Reply:
-    names, votes = book.judgements
-    points: list[Prose] = []
-    if names:
-        points.append(
-            [
-                "annotators: ",
-                *listed(names),
-                ", with ",
-                book.rows("judgements", votes),
-                " judgements",
-            ]
-        )
+    points = annotators(book)
     if counts := book.verdict_counts():
         for name, found in counts.items():
             each: list[Prose] = [

@@ -9,7 +9,7 @@ from typing import Literal
 from tilth.release.book import Book
 from tilth.release.prose import Block, Code, Inline, Paragraph, Prose
 
-__all__ = ["Builder", "Origin", "Reply", "joined", "listed", "say"]
+__all__ = ["Builder", "Origin", "Reply", "annotators", "joined", "listed", "say"]
 
 Origin = Literal["ledger", "partly", "stated", "person", "not applicable", "open"]
 """Who answered: the ledger in full or in part, what a person stated of a source in tilth.toml, a person to
@@ -53,3 +53,11 @@ def joined(parts: Sequence[Prose], between: str = ", ") -> list[Inline]:
     for part in parts:
         out += [between, *part] if out else [*part]
     return out
+
+
+def annotators(book: Book) -> list[Prose]:
+    """One point about who judged rows, and how many judgements there are; none without any."""
+    names, votes = book.judgements
+    if not names:
+        return []
+    return [["annotators: ", *listed(names), ", with ", book.rows("judgements", votes), " judgements"]]
