@@ -129,7 +129,12 @@ def take_feedback(ws: Workspace, folder: str | Path) -> FeedbackIntake:
             continue
         who = e.person or "person"
         words.append(_Word(a.text, a.label, e.label or "", True, who, e.answer, "answered", person=True))
-    apart, unchecked = suspects(_judged(explicit, answers))
+    judged = _judged(explicit, answers)
+    apart, unchecked = suspects(judged)
+    # a program that speaks for many people may invent them: all that came with one token is judged as well
+    if any("/" in client for client, _, _ in judged):
+        whole, _ = suspects((_token(client), given, label) for client, given, label in judged)
+        apart += [s for s in whole if s not in apart]
     support = Counter[tuple[str, str]](
         (s.answer, (s.label or "") if s.kind == "label" else s.kind) for s in said if not s.explicit
     )
@@ -166,6 +171,11 @@ def _word(
     if answer is None or answer.abstained:  # there was no label that could be right or wrong
         return None
     return _Word(text, given, given, said.kind == "right", said.client, said.answer, said.kind)
+
+
+def _token(client: str) -> str:
+    """The part of a client's name that the server vouches for: shop of shop/user-7."""
+    return client.partition("/")[0]
 
 
 def _judged(explicit: Iterable[Said], answers: Mapping[str, Answered]) -> list[tuple[str, str, str]]:
@@ -246,7 +256,8 @@ class _Proposal:
         """Decide each text by what was said about it; what suspects say is decided apart."""
         groups: dict[tuple[str, str], list[_Word]] = defaultdict(list)
         for word in words:
-            groups[word.client if word.client in self.apart else "", word.text].append(word)
+            names = (_token(word.client), word.client)
+            groups[next((n for n in names if n in self.apart), ""), word.text].append(word)
         for (client, text), said in groups.items():
             if text in self.held:
                 self.evaluation += 1

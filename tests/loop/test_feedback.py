@@ -131,6 +131,20 @@ def test_a_client_that_relabels_a_class_is_set_apart(work: Path) -> None:
     assert "suspected of poisoning: mallory relabels billing to cards 30 of 30 times" in shown.out
 
 
+def test_people_whom_a_program_invents_are_one_client(work: Path) -> None:
+    told = Told(work)
+    for i in range(40):
+        told.ask(f"bill number {i} is not right", "billing", f"bank/u{i}")
+    for i in range(30):  # each of them says too little to be suspected
+        told.ask(f"please look at bill {i} again", "billing", f"mallory/u{i}", "cards")
+    done = tilth("ingest", "feedback", "state", "--json", *P, cwd=work)
+    assert done.code == 0, done.err
+    body = done.json
+    (suspect,) = body["suspects"]
+    assert (suspect["client"], suspect["relabelled"], suspect["label"]) == ("mallory", 30, "cards")
+    assert [p["ops"] for p in body["patches"] if p["client"] == "mallory"] == [30]
+
+
 def test_what_is_no_state_is_said(work: Path) -> None:
     found = tilth("feedback", "nothing", *P, cwd=work)
     assert found.code == 1
