@@ -92,12 +92,12 @@ def monitor(ws: Workspace, state: str | Path | None = None) -> Monitor:
     """Traffic, abstention, feedback, tests, questions and drift."""
     folder = folder_of(ws, state)
     with State.open(folder) as served:
-        rows = served.columns("answers", ["at", "abstained", "reason", "probability", "shadow"])
+        rows = served.days()
         said = served.columns("feedback", ["at", "kind", "explicit"])
         open_, all_ = len(served.escalations("open")), len(served.escalations())
         tests = collect(served)
         releases = [asdict(r) for r in served.releases()]
-        newest = max((str(a) for a in rows["at"]), default="")
+        newest = max((at for *_, at in rows), default="")
     days = _days(rows, said)[-DAYS:]
     kinds = Counter(
         str(k) if e else f"implicit {k}" for k, e in zip(said["kind"], said["explicit"], strict=True)
@@ -119,7 +119,9 @@ def monitor(ws: Workspace, state: str | Path | None = None) -> Monitor:
     )
 
 
-def _days(rows: dict[str, list[Any]], said: dict[str, list[Any]]) -> list[dict[str, Any]]:
+def _days(
+    rows: Sequence[tuple[str, str | None, int, float, str]], said: dict[str, list[Any]]
+) -> list[dict[str, Any]]:
     """One line for each day with an answer or feedback."""
     out: dict[str, dict[str, Any]] = defaultdict(
         lambda: {
@@ -131,15 +133,13 @@ def _days(rows: dict[str, list[Any]], said: dict[str, list[Any]]) -> list[dict[s
             "wrong": 0,
         }
     )
-    for at, without, reason, p, hidden in zip(*rows.values(), strict=True):
-        if hidden:
-            continue
-        day = out[str(at)[:10]]
-        day["answers"] += 1
-        day["abstained"] += int(without)
-        day["probability"] += float(p)
-        if without:
-            day["reasons"][str(reason)] += 1
+    for name, reason, n, p, _ in rows:
+        day = out[name]
+        day["answers"] += n
+        day["probability"] += p
+        if reason is not None:
+            day["abstained"] += n
+            day["reasons"][reason] += n
     for at, kind, explicit in zip(*said.values(), strict=True):
         if explicit and kind != "comment":
             out[str(at)[:10]]["right" if kind == "right" else "wrong"] += 1

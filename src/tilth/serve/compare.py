@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from tilth.serve.experiment import collect, experiments
@@ -20,14 +19,10 @@ def counts(state: State) -> dict[str, Any]:
     """
     served = state.releases()
     since = min((r.since for r in served), default="")
-    rows = state.columns("answers", ["arm", "abstained"], since=since)
-    answers, abstained = (
-        Counter(rows["arm"]),
-        Counter(arm for arm, without in zip(rows["arm"], rows["abstained"], strict=True) if without),
-    )
+    answers = state.counts(since)
     arms = [
-        {"arm": r.arm, "release": r.id, "state": r.state, "share": r.share, "answers": answers[r.arm],
-         "abstained": abstained[r.arm]}
+        {"arm": r.arm, "release": r.id, "state": r.state, "share": r.share,
+         "answers": answers.get(r.arm, (0, 0))[0], "abstained": answers.get(r.arm, (0, 0))[1]}
         for r in served
     ]  # fmt: skip
     found = collect(state)

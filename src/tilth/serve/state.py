@@ -253,6 +253,20 @@ class State:
         found: list[list[object]] = [list(c) for c in zip(*rows, strict=True)] or [[] for _ in names]
         return dict(zip(names, found, strict=True))
 
+    def days(self) -> list[tuple[str, str | None, int, float, str]]:
+        """Answers that people saw, counted in the file: day, reason (None: answered), rows, sum of their
+        probabilities, newest time stamp."""
+        query = (
+            "SELECT substr(at,1,10), CASE abstained WHEN 1 THEN coalesce(reason,'unknown') END, count(*),"
+            " sum(probability), max(at) FROM answers WHERE shadow=0 GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        return [(str(d), r, int(n), float(p), str(at)) for d, r, n, p, at in self._rows(query, ())]
+
+    def counts(self, since: str) -> dict[str, tuple[int, int]]:
+        """Answers, and those of them that abstained, by arm since a time stamp; counted in the file."""
+        query = "SELECT arm, count(*), sum(abstained) FROM answers WHERE id>=? GROUP BY arm"
+        return {str(arm): (int(n), int(k)) for arm, n, k in self._rows(query, (_first_id(since),))}
+
     def close(self) -> None:
         """Close the file."""
         with self._lock, suppress(sqlite3.Error):

@@ -63,6 +63,21 @@ def test_pages_leave_nothing_out(state):
     assert len(list(state.feedback())) == 5_000
 
 
+def test_answers_are_counted_in_the_file(state):
+    unsure = replace(ANSWER, abstained=True, reason="unsure", probability=0.4)
+    many = [replace(ANSWER, id=f"{ANSWER.id[:12]}{i:020x}") for i in range(7)]
+    many += [replace(unsure, id=f"{ANSWER.id[:12]}{i:020x}", arm="b") for i in range(10, 13)]
+    late = replace(ANSWER, id=new_id(NOW + 86_400), at=stamp(NOW + 86_400))
+    state.write([*many, late, replace(late, id=late.id + "~b", shadow=True, arm="b")])
+    day, next_day = ANSWER.at[:10], late.at[:10]
+    found = [(d, r, n, round(p, 6), at) for d, r, n, p, at in state.days()]
+    assert found == [
+        (day, None, 7, 6.3, ANSWER.at), (day, "unsure", 3, 1.2, ANSWER.at), (next_day, None, 1, 0.9, late.at),
+    ]  # fmt: skip
+    assert state.counts("") == {"a": (8, 0), "b": (4, 3)}
+    assert state.counts(stamp(NOW + 3_600)) == {"a": (1, 0), "b": (1, 0)}
+
+
 def test_a_shadow_is_apart(state):
     shadow = replace(ANSWER, id=ANSWER.id + "~b", arm="b", shadow=True)
     state.write([ANSWER, shadow])
