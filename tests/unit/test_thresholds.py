@@ -177,3 +177,15 @@ def test_the_promise_is_kept_where_the_same_rows_choose_all(rows: int) -> None:
         broken += bool(answered.any()) and right[answered].mean() < 0.9
     # at a chance of 5 %, more than 12 in 120 happen in 1 of 100 runs
     assert broken <= 12
+
+
+@pytest.mark.parametrize("rows", [60, 500])
+def test_a_model_that_knows_nothing_is_not_called_sure(rows: int) -> None:
+    """Random labels: that all of them are wrong would explain them, and leave any temperature."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(0, 1, (rows, 2)).astype(np.float32)
+        truth = rng.integers(0, 2, rows)
+        found = decide(Deciding(Seen(logits, np.ones(rows)), truth, ""), 0.95, 0.05)
+        sure = softmax(logits * np.float32(found.calibration.temperature)).max(axis=1)
+        assert sure.mean() < 0.7, found.calibration

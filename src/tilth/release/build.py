@@ -27,7 +27,7 @@ from tilth.release import export
 from tilth.release.abstain import judged
 from tilth.release.bundle import FORMAT, MANIFEST, VERSION
 from tilth.release.claims import Facts
-from tilth.release.decide import Decided, Deciding, decide
+from tilth.release.decide import Decided, Deciding, calibrated, decide
 from tilth.release.documents import contents
 from tilth.release.evidence import ROWS, chosen, evidence_files
 from tilth.release.fitted import Fitted, fit
@@ -228,7 +228,7 @@ class _Rows:
         if len(at):
             if len(at) < FEW:
                 held = fitted.held_out(fitted.train.texts(text), ws.config.copies.threshold)
-                prior = stats.calibrate(held.logits, fitted.labels).temperature
+                prior = calibrated(held.logits, fitted.labels).temperature
             seen, truth = fitted.model.run_many(self.rows.take(at.tolist()).texts(text)), self.truth[at]
             words = f"{len(at):,} evaluation rows: the half that decides"
         else:

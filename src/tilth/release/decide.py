@@ -12,12 +12,14 @@ from tilth.release.abstain import Abstention, familiarity, softmax
 from tilth.release.forward import Seen
 from tilth.release.thresholds import Choice, choose
 
-__all__ = ["Deciding", "Decided", "decide"]
+__all__ = ["Decided", "Deciding", "calibrated", "decide"]
 
 UNLIKE = 0.02
 """Share of known rows that know less of themselves than a row that is called unlike all others."""
 RANGE = (0.25, 5.0)
 """Temperatures that are believed; 1.4 to 2.7 were seen where there were rows enough to tell."""
+WRONG = 0.5
+"""Share of wrong labels that is believed."""
 PRIOR, APART = 300, 1.5
 """Rows that the temperature of train counts as, and how far the two may lie apart (docs/decisions/0022)."""
 
@@ -69,6 +71,26 @@ class Decided:
         }  # fmt: skip
 
 
+def calibrated(logits: np.ndarray, truth: np.ndarray) -> stats.Calibration:
+    """Temperature and share of wrong labels; the temperature alone where that share is not to be believed.
+
+    Where a model knows nothing, "all labels are wrong" explains the rows as well as any temperature does, and
+    its answers would be called sure.
+
+    Parameters
+    ----------
+    logits : (n, k) of rows that the model was not fitted on.
+    truth : (n,) class numbers.
+    """
+    found = stats.calibrate(logits, truth)
+    if found.noise <= WRONG:
+        return found
+    tried = np.geomspace(0.05, RANGE[1], 60)
+    at = np.arange(len(truth))
+    losses = [-np.log(softmax(logits * np.float32(t))[at, truth] + 1e-12).mean() for t in tried]
+    return stats.Calibration(float(tried[int(np.argmin(losses))]), 0.0)
+
+
 def _steady(found: float, prior: float | None, rows: int) -> float:
     """A temperature that few rows cannot carry away.
 
@@ -92,7 +114,7 @@ def decide(rows: Deciding, wanted: float, refuse: float) -> Decided:
     """
     inside = rows.truth >= 0
     logits, truth = rows.seen.logits, rows.truth
-    found = stats.calibrate(logits[inside], truth[inside])
+    found = calibrated(logits[inside], truth[inside])
     calibration = replace(found, temperature=_steady(found.temperature, rows.prior, int(inside.sum())))
     p = softmax(logits * np.float32(calibration.temperature))
     familiar, known = familiarity(rows.seen), rows.seen.known
