@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +95,9 @@ class Jobs:
                     text=True, encoding="utf-8", errors="replace",
                     env={**os.environ, "TILTH_PROGRESS": "json"},
                 )  # fmt: skip
+                # keys come first; only some systems know priorities
+                with suppress(AttributeError, OSError):
+                    os.setpriority(os.PRIO_PROCESS, process.pid, 10)
                 job = self._jobs[name] = Job(process)
                 threading.Thread(target=_follow, args=(job,), daemon=True).start()
         return job.to_json()
