@@ -92,7 +92,8 @@ class State:
         path = folder / FILE
         if create:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                if not folder.is_dir():  # it holds what people wrote: nobody else's business
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(
                     f"cannot make the folder {folder} for the server's state: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import replace
 
@@ -36,6 +37,12 @@ def test_what_is_written_is_read_by_another(state):
         assert other.columns("answers", ["label", "probability"]) == {
             "label": ["refund", "refund"], "probability": [0.9, 0.9],
         }  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_a_new_folder_is_readable_by_its_user_alone(tmp_path):
+    State.open(tmp_path / "new", create=True).close()
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
 def test_said_twice_counts_once(state):
