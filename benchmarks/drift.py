@@ -3,6 +3,9 @@
     python benchmarks/drift.py            everything
     python benchmarks/drift.py CASE       stable, new-class or shift
 
+With TILTH_EMB, a folder of sentence embeddings (bank_train_emb.npy, bank_test_emb.npy, clinc_...), stable and new-class also look for clumps
+in these, on the same streams: "clumps, embeddings" and "any, embeddings" stand where "clumps" and "any" do without.
+
 Rows of CLINC150 (in scope) and BANKING77, all parts together, dealt out anew in each run, never twice: training, evaluation
 and a stream. Stable: a stream of 10,000 rows of the known classes (BANKING77: 9,000). New class: 1,000 known rows, then a class that was held out makes
 up 5 or 10 % of the traffic (its rows come again where there are too few). Shift of texts: the stream is drawn
@@ -13,8 +16,13 @@ of a text; of labels: with weights of classes.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from common import banking77, clinc150, clock, save
@@ -31,6 +39,17 @@ def pool(name: str) -> Rows:
     return list({t: (t, y) for t, y in zip([*a, *c], [*b, *d], strict=True)}.values())
 
 
+@cache
+def embeddings(name: str) -> dict[str, np.ndarray]:
+    """Text to embedding, read from files in the order of the rows."""
+    if "TILTH_EMB" not in os.environ:
+        return {}
+    a, _, c, _ = banking77() if name == "banking77" else clinc150()
+    short = "bank" if name == "banking77" else "clinc"
+    parts = [np.load(Path(os.environ["TILTH_EMB"]) / f"{short}_{part}_emb.npy") for part in ("train", "test")]
+    return dict(zip([*a, *c], np.concatenate(parts), strict=True))
+
+
 class World:
     """A model, its reference rows, and rows that are left for streams."""
 
@@ -40,6 +59,7 @@ class World:
         from tilth.recipes.text import TextLinear
         from tilth.signals import encode_labels
 
+        self.embedded = embeddings(name)
         rows, self.rng = pool(name), np.random.default_rng(seed)
         classes = sorted({y for _, y in rows})
         self.held = sorted(self.rng.choice(classes, held, replace=False).tolist())
@@ -62,6 +82,15 @@ class World:
             [f"k{i}" for i in range(len(both))], [t for t, _ in both], {}, self.answers([t for t, _ in self.evaluation]),
             np.arange(a, a + b), truth, self.classes,
         )  # fmt: skip
+
+    def clump(self, new: Any) -> int | None:
+        """First alarm of the clumps in embeddings."""
+        from tilth.drift.clumps import clumps
+
+        known, new = (
+            replace(s, vectors=np.stack([self.embedded[t] for t in s.texts])) for s in (self.known, new)
+        )
+        return min((c.alarm for c in clumps(known, new, level=0.05 / 4)), default=None)
 
     def answers(self, texts: list[str]) -> np.ndarray:
         from tilth import stats
@@ -93,7 +122,8 @@ def alarms(found: Any) -> dict[str, bool]:
     """Which family raised one."""
     return {
         "columns": any(c.drifted for c in found.columns), "classifier": found.auc_drifted,
-        "confidence": found.fall["alarm"] is not None, "surges": bool(found.surges), "any": found.drifted,
+        "confidence": found.fall["alarm"] is not None, "surges": bool(found.surges),
+        "clumps": bool(found.clumps), "any": found.drifted,
     }  # fmt: skip
 
 
@@ -127,12 +157,25 @@ def stable(runs: int = 40) -> dict[str, Any]:
         n = 10_000 if name == "clinc150" else 9_000
         seen: list[dict[str, bool]] = []
         peers: list[dict[str, int | None]] = []
+        cpu: list[float] = []
+        more: list[float] = []
         for world in worlds(name, runs):
             new = world.sample([t for t, _ in world.left[:n]])
+            spent = time.process_time()
             seen.append(alarms(examine(world.known, new)))
+            cpu.append(time.process_time() - spent)
+            if world.embedded:
+                one, spent = seen[-1], time.process_time()
+                one["clumps, embeddings"] = world.clump(new) is not None
+                others = any(one[k] for k in ("columns", "classifier", "confidence", "surges"))
+                one["any, embeddings"] = others or one["clumps, embeddings"]
+                more.append(time.process_time() - spent)
             if len(peers) < 10:
                 peers.append(river(new.probabilities.max(axis=1)))
         out[name] = {"streams": runs, "rows": n, **{k: sum(s[k] for s in seen) for k in seen[0]}}
+        out[name]["cpu_s_per_stream"] = round(float(np.mean(cpu)), 2)
+        if more:
+            out[name]["cpu_s_of_clumps_in_embeddings"] = round(float(np.mean(more)), 2)
         out[name]["peers"] = {
             k: f"{sum(p[k] is not None for p in peers)}/{len(peers)}" for k in (peers[0] if peers else {})
         }
@@ -161,11 +204,14 @@ def new_class(seeds: int = 2) -> dict[str, Any]:
                     d = examine(world.known, new)
                     when = {
                         "surges": min((s["alarm"] for s in d.surges), default=None), "confidence": d.fall["alarm"],
+                        "clumps": min((c["alarm"] for c in d.clumps), default=None),
                         **river(new.probabilities.max(axis=1)),
                     }  # fmt: skip
-                    when["either"] = min(
-                        (w for w in (when["surges"], when["confidence"]) if w is not None), default=None
-                    )
+                    if world.embedded:
+                        when["clumps, embeddings"] = world.clump(new)
+                    for end in ("", ", embeddings") if world.embedded else ("",):
+                        three = [when[k] for k in ("surges", "confidence", "clumps" + end)]
+                        when["any" + end] = min((w for w in three if w is not None), default=None)
                     for key, row in when.items():
                         late.setdefault(key, []).append(np.inf if row is None else row - at + 1)
                     ids = {f"n{i}" for i in np.flatnonzero(is_new)}
@@ -174,7 +220,7 @@ def new_class(seeds: int = 2) -> dict[str, Any]:
                         labelled.append(np.mean([r in ids for r in d.label]))
             key = f"{name}, {share:.0%}"
             out[key] = {
-                "classes": len(late["either"]),
+                "classes": len(late["any"]),
                 "within_300": {k: round(float(np.mean([0 < x <= 300 for x in v])), 3) for k, v in late.items()},
                 "before_the_start": {k: round(float(np.mean([x <= 0 for x in v])), 3) for k, v in late.items()},
                 "median_rows": {k: (int(m) if np.isfinite(m := float(np.median(v))) else None) for k, v in late.items()},

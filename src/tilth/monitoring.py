@@ -318,6 +318,7 @@ class _Model:
         """New rows with the model's answers."""
         texts = rows.texts(ws.config.columns.text)
         n = len(rows)
+        vectors = _vectors(ws, texts)
         return Sample(
             rows.ids,
             texts,
@@ -326,6 +327,7 @@ class _Model:
             np.arange(n),
             np.full(n, -1),
             self.classes,
+            vectors=vectors,
         )
 
 
@@ -343,7 +345,14 @@ def _known(ws: Workspace, rows: Snapshot, model: _Model) -> Sample:
     else:  # a reference of its own: the model has not seen it
         scored, p = np.arange(len(rows)), model.probabilities(texts)
     labels = encode_labels([rows.labels[i] for i in scored.tolist()], model.classes)[1]
-    return Sample(rows.ids, texts, _others(ws, rows), p, scored, labels, model.classes)
+    vectors = _vectors(ws, texts)
+    return Sample(rows.ids, texts, _others(ws, rows), p, scored, labels, model.classes, vectors=vectors)
+
+
+def _vectors(ws: Workspace, texts: Sequence[str]) -> np.ndarray:
+    """(n, d) embeddings where the recipe has an encoder, else none."""
+    embed = getattr(ws.recipe, "embed", None)
+    return np.zeros((0, 0), dtype=np.float32) if embed is None else np.asarray(embed(texts))
 
 
 def _texts(ws: Workspace, rows: Snapshot, ids: Sequence[str]) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats as sp_stats
 
 from tilth.drift import Sample, examine
+from tilth.drift.clumps import clumps
 from tilth.drift.columns import benjamini_hochberg, category_test, column_tests, number_test
 from tilth.drift.domain import tell_apart
 from tilth.drift.stream import conformal_ranks, fall
@@ -114,6 +115,8 @@ def test_a_new_class_is_found_named_and_offered_for_labelling():
         assert len(found.label) == 40
         assert sum(r in is_new for r in found.label) >= 20
         assert found.words
+        assert found.clumps
+        assert any("near each other" in w for w in found.estimate.warnings)
     assert sum(x <= 300 for x in late) >= 7
     assert np.median(late) <= 200
 
@@ -202,3 +205,59 @@ def test_odd_input_is_calm_and_the_same_twice():
     assert not examine(nothing, nothing).drifted
     same = Sample([f"{i}" for i in range(100)], ["x"] * 100)
     assert not examine(same, same).drifted
+
+
+def clouds(n: int, seed: int, at: int | None = None, share: float = 0.1) -> tuple[Sample, np.ndarray]:
+    """Rows whose vectors lie about twelve centres; from `at` on a share of them about a thirteenth.
+
+    Each text is one word of its own, so that no word comes in a rush.
+    """
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(13, 8))
+    y = rng.integers(0, 12, n)
+    new = np.zeros(n, dtype=bool) if at is None else (np.arange(n) >= at) & (rng.random(n) < share)
+    y[new] = 12
+    z = centres[y] + rng.normal(0, 0.7, (n, 8))
+    names = [f"{x:x}" for x in rng.integers(2**40, 2**44, n).tolist()]
+    return Sample(names, names, vectors=(z / np.linalg.norm(z, axis=1, keepdims=True)).astype("f4")), new
+
+
+def test_rows_near_each_other_are_found_where_no_word_tells_them():
+    known, _ = clouds(1_500, 80)
+    late = []
+    for seed in range(6):
+        new, is_new = clouds(1_500, 300 + seed, at=1_000)
+        found = examine(known, new, seed=seed)
+        assert not found.surges
+        first = found.clumps[0]
+        late.append(first["alarm"] - 999)
+        ids = {i for i, x in zip(new.ids, is_new.tolist(), strict=True) if x}
+        assert np.mean([r in ids for r in found.rows]) > 0.7
+        assert sum(r in ids for r in found.label) >= 15
+        assert first["examples"][0] in ids
+        assert first["late"] > 3 * first["hope"]
+        assert any("near each other" in w for w in found.words)
+    assert min(late) > 0
+    assert sum(x <= 300 for x in late) >= 5
+
+
+def test_clumps_of_a_stable_stream_are_chance():
+    """The smallest corrected p value of a stream is no smaller than uniform."""
+    known, _ = clouds(1_000, 81)
+    p = []
+    for seed in range(30):
+        new, _ = clouds(1_000, 400 + seed)
+        found = clumps(known, new, level=10.0, horizon=1_000)
+        p.append(min((c.p for c in found), default=10.0))
+    assert sum(x <= 0.2 for x in p) <= 12  # 6 are expected; 12 or more by a chance of 1 %
+    assert sum(x <= 0.01 for x in p) <= 2
+
+
+def test_a_repeated_text_is_no_clump():
+    known, _ = clouds(1_000, 82)
+    new, is_new = clouds(1_500, 83, at=1_000)
+    texts = ["the same" if x else t for t, x in zip(new.texts, is_new.tolist(), strict=True)]
+    again = Sample(new.ids, texts, vectors=new.vectors)
+    assert clumps(known, new, level=0.0125)
+    assert clumps(known, again, level=0.0125) == []
+    assert clumps(known, Sample([]), level=0.0125) == []

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tilth.discovery.candidates import Support
+from tilth.discovery.wording import Wording
+from tilth.drift.clumps import Clump, clumps
 from tilth.drift.columns import ColumnTest, benjamini_hochberg, column_tests
 from tilth.drift.domain import Domain, tell_apart
 from tilth.drift.performance import Estimate, estimate
@@ -22,6 +25,8 @@ LABEL, AT_RANDOM = 40, 10
 """Rows to label, and how many of them are drawn from all new rows alike."""
 RARE = 0.005
 """Share of known rows with a word below which rows with it are unlike any known one."""
+FITS = 0.5
+"""F1 from which on words stand for the rows of a clump."""
 POINTS = 200
 """Points of the curve of the confidence."""
 
@@ -38,6 +43,7 @@ class Drift:
     auc, auc_p, auc_drifted : domain classifier, whether it stands; None where it does not apply.
     fall : row by row: position of the alarm and of the likely begin; curve of (position, log evidence, bar).
     surges : words and values that came in a rush.
+    clumps : rows near each other that came in a rush.
     rows : ids of the new rows that drifted, the most telling first.
     label : ids of the rows to label in order to confirm.
     estimate : accuracy of the new rows; None where it cannot be estimated.
@@ -55,6 +61,7 @@ class Drift:
     auc_drifted: bool
     fall: Mapping[str, Any]
     surges: tuple[Mapping[str, Any], ...]
+    clumps: tuple[Mapping[str, Any], ...]
     rows: tuple[str, ...]
     label: tuple[str, ...]
     estimate: Estimate | None
@@ -85,30 +92,32 @@ def examine(
 
     Parameters
     ----------
-    level : probability of any false alarm: a third each for the tests of all rows together, for the
-        confidence and for surges.
+    level : probability of any false alarm: a quarter each for the tests of all rows together, for the
+        confidence, for surges and for clumps.
     looks : which look at these new rows this is; the tests of all rows together spend their share over all
-        looks (6 / (pi looks)^2 of it), the other two have one budget for `horizon` rows whenever one looks.
+        looks (6 / (pi looks)^2 of it), the other three have one budget for `horizon` rows whenever one looks.
     seed : of ties, halves and the rows drawn.
     """
-    third = level / 3
+    part = level / 4
     domain = None
     if len(known.texts) and len(new.texts):
         domain = tell_apart(known.texts, new.texts, first=known.scored[known.labels >= 0], seed=seed)
-    tests, told = _together(column_tests(known, new), domain, third * 6 / (pi * looks) ** 2)
+    tests, told = _together(column_tests(known, new), domain, part * 6 / (pi * looks) ** 2)
     if new.answers and known.answers:
-        dip = fall(known.confidence, new.confidence, level=third, horizon=horizon, seed=seed)
+        dip = fall(known.confidence, new.confidence, level=part, horizon=horizon, seed=seed)
     else:
         dip = Fall(None, None, np.zeros(0), 0.0)
-    rushes = surges(known, new, level=third, horizon=horizon)
-    rows = _rows(new, domain if told else None, rushes)
+    rushes = surges(known, new, level=part, horizon=horizon)
+    near = clumps(known, new, level=part, horizon=horizon, seed=seed)
+    rows = _rows(new, domain if told else None, rushes, near)
     moved = any(t.name == "(predicted label)" and t.drifted for t in tests)
     guess = None
     if len(known.probabilities):
         unlike = _unlike(rushes) / max(len(new), 1)
-        guess = estimate(known, new, domain, labels_moved=moved, unlike=unlike)
-    drifted = told or dip.alarm is not None or bool(rushes) or any(t.drifted for t in tests)
+        guess = _warned(estimate(known, new, domain, labels_moved=moved, unlike=unlike), near)
+    drifted = told or dip.alarm is not None or bool(rushes or near) or any(t.drifted for t in tests)
     label = _to_label(new, rows, np.random.default_rng(seed)) if drifted else []
+    told_near = _clumps(near, new)
     found = Drift(
         known=len(known),
         new=len(new),
@@ -119,10 +128,11 @@ def examine(
         auc_drifted=told,
         fall=_curve(dip),
         surges=tuple(_surge(s, new) for s in rushes),
+        clumps=tuple(told_near),
         rows=tuple(new.ids[i] for i in rows),
         label=tuple(new.ids[i] for i in label),
         estimate=guess,
-        slice=next((s.expression for s in rushes if s.kind != "label"), ""),
+        slice=_slice(rushes, told_near),
         drifted=drifted,
     )
     return replace(found, words=tuple(_words(found)))
@@ -138,12 +148,14 @@ def _together(
     return out, bool(domain and stands[-1])
 
 
-def _rows(new: Sample, domain: Domain | None, rushes: Sequence[Surge]) -> list[int]:
-    """Positions of the rows that drifted: those with a surging word, then those that the classifier names."""
+def _rows(new: Sample, domain: Domain | None, rushes: Sequence[Surge], near: Sequence[Clump]) -> list[int]:
+    """Positions of the rows that drifted: with a surging word, of a clump, named by the classifier."""
     found: dict[int, None] = {}
     for s in rushes:
         if s.kind == "word" or not len(new.texts):
             found.update(dict.fromkeys(s.rows.tolist()))
+    for c in near:
+        found.update(dict.fromkeys(c.rows.tolist()))
     if domain is not None:
         found.update(dict.fromkeys(domain.drifted.tolist()))
     return list(found)
@@ -155,10 +167,19 @@ def _unlike(rushes: Sequence[Surge]) -> int:
     return len(np.unique(np.concatenate(new_words))) if new_words else 0
 
 
+def _warned(guess: Estimate | None, near: Sequence[Clump]) -> Estimate | None:
+    """A clump is a new class or a known one that became frequent: the estimate stands, with a warning."""
+    if guess is None or not near:
+        return guess
+    rows = len(np.unique(np.concatenate([c.rows for c in near])))
+    said = f"{rows} rows near each other came in a rush: if they are a new class, the model errs on them"
+    return replace(guess, warnings=(*guess.warnings, said))
+
+
 def _to_label(new: Sample, rows: Sequence[int], rng: np.random.Generator) -> list[int]:
     """Up to forty rows: drifted ones, spread evenly, and ten drawn from all new rows alike."""
     at_random = min(len(new), LABEL if not rows else max(AT_RANDOM, LABEL - len(rows)))
-    drawn = rng.permutation(len(new))[:at_random].tolist()
+    drawn = rng.permutation(len(new)).tolist()
     seen: set[str] = set()
     chosen = []
     for i in rows:
@@ -168,7 +189,7 @@ def _to_label(new: Sample, rows: Sequence[int], rng: np.random.Generator) -> lis
             chosen.append(i)
     want = min(len(chosen), LABEL - min(at_random, AT_RANDOM))
     spread = [chosen[i] for i in np.linspace(0, len(chosen) - 1, want).astype(int)] if want else []
-    return list(dict.fromkeys([*spread, *drawn]))[:LABEL]
+    return list(dict.fromkeys([*spread, *drawn[:at_random], *drawn]))[:LABEL]
 
 
 def _curve(dip: Fall) -> dict[str, Any]:
@@ -194,6 +215,43 @@ def _surge(s: Surge, new: Sample) -> dict[str, Any]:
     }
 
 
+def _clumps(near: Sequence[Clump], new: Sample) -> list[dict[str, Any]]:
+    """Clumps as they are told, with the words that fit their rows."""
+    if not near:
+        return []
+    wording = Wording.of(new.texts, Support(3, len(new)))
+    out = []
+    for c in near:
+        inside = np.zeros(len(new), dtype=bool)
+        inside[c.rows] = True
+        expression, fit = wording.rule(inside)
+        out.append(
+            {
+                "expression": expression if fit >= FITS else "",
+                "space": c.space,
+                "alarm": c.alarm,
+                "began": c.began,
+                "p": c.p,
+                "nearest": c.nearest,
+                "late": c.late,
+                "hope": c.hope,
+                "rows": len(c.rows),
+                "examples": [
+                    new.texts[i][:200] for i in (c.centre, *c.rows[c.rows != c.centre][:2].tolist())
+                ],
+            }
+        )
+    return out
+
+
+def _slice(rushes: Sequence[Surge], near: Sequence[Mapping[str, Any]]) -> str:
+    """The expression of what drifted; one seen among unsure rows alone is too wide and comes last."""
+    worded = [s for s in rushes if s.kind != "label"]
+    sure = [s.expression for s in worded if not s.unsure]
+    clumped = [str(c["expression"]) for c in near if c["expression"]]
+    return next(iter([*sure, *clumped, *(s.expression for s in worded)]), "")
+
+
 def _words(d: Drift) -> list[str]:
     """What happened, the most useful first."""
     out = []
@@ -202,6 +260,12 @@ def _words(d: Drift) -> list[str]:
         out.append(
             f"{of} {s['expression']} come in a rush: {s['now']:.1%} of the rows from row "
             f"{s['began'] + 1:,} on, {s['before']:.1%} before"
+        )
+    for c in d.clumps:
+        out.append(
+            f"rows near each other come in a rush: of the {c['nearest']} rows nearest to "
+            f'"{c["examples"][0][:80]}" {c["late"]} are among rows {c["began"] + 1:,} to '
+            f"{c['alarm'] + 1:,}, where chance puts {c['hope']:.1f}"
         )
     if d.fall["alarm"] is not None:
         out.append(

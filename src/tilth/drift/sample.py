@@ -26,6 +26,7 @@ class Sample:
     scored : (s,) positions of the rows with probabilities.
     labels : (s,) class numbers of these rows, -1 where unknown.
     classes : the k class names.
+    vectors : (n, d) embeddings of the texts; empty without an encoder.
     said : (n,) label and probability of each answer where only these were kept; used without `probabilities`.
     """
 
@@ -37,6 +38,7 @@ class Sample:
     labels: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     classes: tuple[str, ...] = ()
     said: Sequence[tuple[str, float]] = ()
+    vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     def __len__(self) -> int:
         return len(self.ids)

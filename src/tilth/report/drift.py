@@ -38,6 +38,9 @@ def drift(console: Console, body: Json, *, limit: int = 8) -> None:
     for s in items(body.get("surges"))[:3]:
         for text in (s.get("examples") or ())[:2]:
             screen.line(f"    {one_line(s.get('expression'), 40)}: ", screen.data(text, 100, "dim"))
+    for c in items(body.get("clumps"))[:3]:
+        for text in (c.get("examples") or ())[:3]:
+            screen.line("    near each other: ", screen.data(text, 100, "dim"))
     screen.line()
     tests = items(body.get("columns"))
     if tests[:limit]:
