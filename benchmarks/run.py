@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, each in its own process; stops at the first that fails."""
+"""The benchmarks, one after the other, each in its own process; stops at the first that fails."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ RUNS = (
     ["slices.py"],
     ["labels.py"],
     ["reviews.py"],
+    ["annotators.py", "simulated", "scale"],
+    ["audit_arrays.py"],
+    ["curves.py", "fresh"],
     ["review_page.py"],
+    ["reviewers.py"],
     ["map.py"],
     ["map_page.py"],
     ["gains.py"],
     ["copies.py", "5450", "54500"],
     ["linkage.py"],
+    ["release.py"],
+    ["serve.py"],
     ["experiments.py"],
     ["drift.py"],
     ["fleet.py"],
