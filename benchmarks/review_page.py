@@ -162,19 +162,20 @@ def memory(server: subprocess.Popen[str]) -> dict[str, int]:
 
 def one_decision(tab: Any) -> dict[str, Any]:
     """A decision on a set, and its undo, as the page sends them: seconds, and rows."""
+    key = f"bulk-{time.time_ns()}"  # a kept project knows those of earlier runs
     call = """(path, body) => fetch('/api/sets/' + path, {method: 'POST', headers: {'content-type': 'application/json'},
         body: JSON.stringify(body)}).then((r) => r.json())"""
     body = {
         "where": 'text contains "card" and verdict is missing',
         "decision": "keep",
         "reviewer": "script",
-        "key": "bulk",
+        "key": key,
     }
     out: dict[str, Any] = {}
     for name, path, sent in (
         ("look", "look", body),
         ("decide", "decide", body),
-        ("undo", "decided/bulk/undo", {"reviewer": "script"}),
+        ("undo", f"decided/{key}/undo", {"reviewer": "script"}),
     ):
         began = time.monotonic()
         found = tab.js(f"({call})('{path}', {json.dumps(sent)})")
