@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +12,7 @@ from tilth.files import write_text
 from tilth.reviewers import Reviewers
 from tilth.reviews import drawn
 from tilth.signals import Progress
-from tilth.verdicts import Drawn, as_jsonl, render
+from tilth.verdicts import Drawn, as_jsonl, render, to_fill_in
 from tilth.worklist import worklist
 from tilth.workspace import TRAIN, Workspace
 
@@ -131,13 +128,7 @@ def _to_settle(found: Sequence[Disagreement], *, jsonl: bool) -> str:
         (x.id, x.text, x.given or "", "; ".join(map(_in_words, x.verdicts)), "", "", "", "settle")
         for x in found
     ]
-    if jsonl:
-        return "".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in lines)
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(lines)
-    return out.getvalue()
+    return to_fill_in(names, lines, jsonl=jsonl)
 
 
 def _in_words(said: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from tilth.errors import InputError
 
 __all__ = [
     "DECISIONS", "ROLES", "TOGETHER", "Drawn", "Opinions", "Register", "Said", "Verdict", "as_jsonl", "parse",
-    "render",
+    "render", "to_fill_in",
 ]  # fmt: skip
 
 Kind = Literal["keep", "relabel", "ambiguous", "drop", "skip"]
@@ -363,10 +363,15 @@ def render(rows: Iterable[tuple[Drawn, str]], *, jsonl: bool = False) -> str:
         (d.id, text, d.given or "", d.suggested or "", round(d.p_wrong, 3), "", "", "", d.draw)
         for d, text in rows
     ]
+    return to_fill_in(names, bodies, jsonl=jsonl)
+
+
+def to_fill_in(names: Sequence[str], lines: Sequence[Sequence[object]], *, jsonl: bool) -> str:
+    """Lines under the names of their columns, as CSV or as JSON Lines."""
     if jsonl:
-        return "".join(json.dumps(dict(zip(names, b, strict=True))) + "\n" for b in bodies)
+        return "".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in lines)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows(bodies)
+    writer.writerows(lines)
     return out.getvalue()

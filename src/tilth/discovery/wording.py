@@ -40,8 +40,8 @@ class Wording:
     cells: sp.csr_matrix
 
     @staticmethod
-    def of(texts: Sequence[str], support: Support) -> Wording:
-        """Count words and pairs of words; those of the right frequency are kept."""
+    def counted(texts: Sequence[str]) -> Wording:
+        """All words and pairs of words of the texts."""
         found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         start = 0
         for block in ngrams.blocks(texts):
@@ -58,10 +58,16 @@ class Wording:
         )
         cells.sum_duplicates()
         cells.data[:] = 1.0
-        frequency = np.bincount(cells.indices, minlength=len(names))
+        return Wording(texts, names, pairs[first], cells)
+
+    @staticmethod
+    def of(texts: Sequence[str], support: Support) -> Wording:
+        """The words and pairs of words of the right frequency."""
+        every = Wording.counted(texts)
+        frequency = np.bincount(every.cells.indices, minlength=len(every.hashes))
         kept = np.flatnonzero(support.keeps(frequency))
         kept = np.sort(kept[np.argsort(-frequency[kept], kind="stable")[:MOST_WORDS]])
-        return Wording(texts, names[kept], pairs[first][kept], cells[:, kept].tocsr())
+        return Wording(texts, every.hashes[kept], every.pair[kept], every.cells[:, kept].tocsr())
 
     def spell(self, number: int) -> str:
         """The word or pair of words itself, read from a text that has it."""

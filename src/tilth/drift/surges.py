@@ -15,15 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from tilth.data import Value
+from tilth.discovery.wording import Wording
 from tilth.drift.sample import Sample
-from tilth.recipes import ngrams
 from tilth.slices import literal, name_of
 
 __all__ = ["Surge", "surges"]
@@ -216,33 +215,17 @@ def _cells(known: Sample, new: Sample, m: int, n: int) -> tuple[sp.csr_matrix, A
 
 def _words(texts: Sequence[str], known: int) -> tuple[sp.csr_matrix, Any]:
     """Words and pairs of words in at least four texts."""
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    start = 0
-    for block in ngrams.blocks(texts):
-        for size in (1, 2):
-            grams = ngrams.word_grams(block, size)
-            found.append((grams.hashes, grams.texts + start, np.full(len(grams.hashes), size == 2)))
-        start += block.count
-    hashes, owner, pair = (np.concatenate(x) for x in zip(*found, strict=True))
-    names, first, column = np.unique(hashes, return_index=True, return_inverse=True)
-    cells = sp.csr_matrix((np.ones(len(owner), np.float32), (owner, column)), shape=(len(texts), len(names)))
-    cells.sum_duplicates()
-    cells.data[:] = 1.0
+    every = Wording.counted(texts)
     # one caller who says the same ten times is no new class of texts
     reach, last, again = WINDOWS[-1] * STEP, dict[str, int](), np.zeros(len(texts), dtype=bool)
     for i, text in enumerate(texts):
         again[i] = text in last and (i < known or i - last[text] < reach)
         last[text] = i
-    cells = sp.diags((~again).astype(np.float32)) @ cells
+    cells = sp.diags((~again).astype(np.float32)) @ every.cells
     kept = np.flatnonzero(np.asarray(cells.sum(axis=0)).ravel() >= LEAST)
 
     def spell(number: int) -> tuple[str, str]:
-        g = int(kept[number])
-        tokens = ngrams.fold(texts[int(owner[first[g]])]).split()
-        both = [" ".join(x) for x in pairwise(tokens)] if pair[first[g]] else tokens
-        grams = ngrams.word_grams(ngrams.layout(both), 2 if pair[first[g]] else 1)
-        word = both[int(grams.texts[np.flatnonzero(grams.hashes == names[g])[0]])]
-        return "word", f"text has {literal(word)}"
+        return "word", f"text has {literal(every.spell(int(kept[number])))}"
 
     return cells.tocsc()[:, kept].tocsr(), spell
 

@@ -22,7 +22,10 @@ class WorkPages(Frame):
 
     def routes(self) -> list[PageRoute]:
         """Path and handler of each page."""
-        return [("/", self.inbox), ("/decide", self.decide), ("/report.css", self.style)]
+        return [
+            ("/", self.inbox), ("/decide", self.decide),
+            ("/report.css", self.style), ("/curve.css", self.axes),
+        ]  # fmt: skip
 
     def inbox(self) -> HTMLResponse:
         """What to do next."""
@@ -45,9 +48,15 @@ class WorkPages(Frame):
 
     def style(self) -> Response:
         """Colours, type and charts of the report: the pages look the same."""
-        return Response(
-            resources.files("tilth.report").joinpath("report.css").read_text("utf-8"), 200, None, "text/css"
-        )
+        return _of_report("report.css")
+
+    def axes(self) -> Response:
+        """Charts with two axes, as the report draws them."""
+        return _of_report("curve.css")
+
+
+def _of_report(name: str) -> Response:
+    return Response(resources.files("tilth.report").joinpath(name).read_text("utf-8"), 200, None, "text/css")
 
 
 def _score(body: Mapping[str, Any], measure: Measure) -> str:
